@@ -1,0 +1,66 @@
+// The one way ranks exchange data.
+//
+// Contract: every operation is enqueued on a stream and, for the host communicators here, has finished when the
+// call returns. Every operation has a deadline: when a peer dies or does not take part in time the call throws
+// PeerError naming this rank, the operation and the cause, and the communicator is unusable from then on.
+// Collectives must be called by all ranks in the same order. Reductions add in an order that depends only on the
+// number of ranks and the size, so the same inputs give the same bits, on every rank alike.
+// Views hold f32, f64, u8, i32 or i64 (u8 only where nothing is reduced); empty views are legal everywhere.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/comm/store.h"
+#include "kernels/base/backend.h"
+#include "kernels/base/view.h"
+
+namespace dml {
+
+class Communicator {
+ public:
+  Communicator() = default;
+  Communicator(const Communicator&) = delete;
+  Communicator& operator=(const Communicator&) = delete;
+  virtual ~Communicator() = default;
+
+  [[nodiscard]] virtual int rank() const = 0;
+  [[nodiscard]] virtual int size() const = 0;
+  [[nodiscard]] virtual std::string name() const = 0;  ///< "gloo", "threads", "solo"
+
+  /// values = sum over ranks of values, in place.
+  virtual void all_reduce(View values, Stream& stream) = 0;
+  /// gathered (size() * values.elements) = the ranks' values in rank order. Same element count on all ranks.
+  virtual void all_gather(View values, View gathered, Stream& stream) = 0;
+  /// values on every rank = values of `root`.
+  virtual void broadcast(View values, int root, Stream& stream) = 0;
+  /// Sends to `peer`, whose recv() from this rank takes messages in the order they were sent. May return before
+  /// the peer has received; the memory may be reused at once.
+  virtual void send(View values, int peer, Stream& stream) = 0;
+  /// Waits for the next message from `peer`, which must have exactly values.bytes() bytes.
+  virtual void recv(View values, int peer, Stream& stream) = 0;
+  /// Returns when every rank has called it.
+  virtual void barrier(Stream& stream) = 0;
+};
+
+struct CommunicatorOptions {
+  int rank = 0;
+  int size = 1;
+  std::chrono::milliseconds deadline{60000};  ///< of every single operation, and of connecting
+  std::string interface_address = "127.0.0.1";  ///< the local address peers connect to
+};
+
+/// A world of one rank: every operation is a copy or nothing, send and recv are errors.
+std::unique_ptr<Communicator> make_solo_communicator();
+
+/// Ranks as processes, connected in full mesh over TCP by Gloo. `store` is used only while connecting.
+std::unique_ptr<Communicator> make_gloo_communicator(Store& store, const CommunicatorOptions& options);
+
+/// Ranks as threads of one process, for tests: element r belongs to rank r. If one of them throws and its
+/// communicator is destroyed, the others' calls throw PeerError at once.
+std::vector<std::unique_ptr<Communicator>> make_thread_communicators(int size, std::chrono::milliseconds deadline);
+
+}  // namespace dml

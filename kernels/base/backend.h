@@ -1,0 +1,120 @@
+// The seam between what is computed and how: compile once, run many times.
+//
+//   std::unique_ptr<Executable> e = backend.compile(operations, bindings, options);
+//   e->sample_indices()[n] = ...;  e->run(Phase::forward, stream);  e->run(Phase::backward, stream);
+//
+// compile() may allocate, choose kernels and lay out memory; run() allocates nothing. Every backend keeps the
+// same promises: parameters and gradients live in the canonical arena (fp32, or fp64 for the reference) that the
+// caller owns; gradients are sums over samples; stage boundaries are NCHW; the same inputs give the same bits.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "kernels/base/operation.h"
+#include "kernels/base/optimizer.h"
+#include "kernels/base/view.h"
+
+namespace dml {
+
+/// An ordered queue of work on a device. On the CPU work runs at once and the queue is always empty.
+class Stream {
+ public:
+  Stream() = default;
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  virtual ~Stream() = default;
+  /// Blocks the host until everything enqueued so far has finished.
+  virtual void synchronize() = 0;
+};
+
+/// The parameters of a model as kernels see them. Owned by the engine, shared by all executables of a rank.
+/// Whoever writes `values` increments `version`; an executable that keeps packed copies of weights compares the
+/// version before it uses them and packs again when it is behind.
+struct ParameterBinding {
+  View values;     ///< the canonical arena
+  View gradients;  ///< same layout as values
+  std::uint64_t version = 1;
+  std::shared_ptr<void> packed;  ///< a backend's own cache of packed weights, shared by its executables
+};
+
+/// The resident data set that GatherNormalize and SoftmaxCrossEntropy read; may be empty for stages without them.
+struct DataBinding {
+  std::span<const std::uint8_t> images;  ///< (samples, C, H, W)
+  std::span<const std::uint8_t> labels;  ///< (samples)
+};
+
+struct CompileOptions {
+  bool training = true;         ///< false: forward only, nothing is kept for a backward pass
+  bool input_gradient = false;  ///< the stage has a predecessor that needs d(loss)/d(input)
+};
+
+enum class Phase {
+  forward,             ///< input (or gathered samples) -> output, or losses when the stage ends in one
+  backward,            ///< output gradient (or losses) -> parameter gradients (overwritten) and input gradient
+  backward_accumulate  ///< the same, adding to the parameter gradients
+};
+
+/// What the loss operation of the last forward() found.
+struct LossResult {
+  double loss_sum = 0;       ///< sum over the samples, not their mean
+  std::int64_t correct = 0;  ///< samples whose largest logit (first on a tie) is their label
+};
+
+/// One stage compiled for one number of samples. Not thread-safe; buffers are valid as long as the executable.
+class Executable {
+ public:
+  Executable() = default;
+  Executable(const Executable&) = delete;
+  Executable& operator=(const Executable&) = delete;
+  virtual ~Executable() = default;
+
+  virtual void run(Phase phase, Stream& stream) = 0;
+
+  /// Which samples of the resident data set the next forward() reads: N indices, written by the caller.
+  /// Read by GatherNormalize (images) and SoftmaxCrossEntropy (labels); empty when the stage has neither.
+  [[nodiscard]] virtual std::span<std::int64_t> sample_indices() = 0;
+  /// The stage's input (N,C,H,W), written by the caller before forward(). Empty when a gather comes first.
+  [[nodiscard]] virtual View input() = 0;
+  /// The stage's output (N,C,H,W) or (N,K) after forward(): logits when the stage ends in a loss.
+  [[nodiscard]] virtual View output() = 0;
+  /// d(loss)/d(output), written by the caller before backward(). Empty when the stage ends in a loss.
+  [[nodiscard]] virtual View output_gradient() = 0;
+  /// d(loss)/d(input) after backward(). Empty unless CompileOptions::input_gradient.
+  [[nodiscard]] virtual View input_gradient() = 0;
+  /// Valid after forward() of a stage that ends in a loss; waits for the device where there is one.
+  [[nodiscard]] virtual LossResult loss() = 0;
+  /// Names the first layer whose activations of the last forward() hold a NaN or an infinity; empty if none.
+  [[nodiscard]] virtual std::string first_non_finite_layer() = 0;
+  /// What runs, one line an operation: "conv1+relu: jit:avx512_core", for `--explain-kernels` and logs.
+  [[nodiscard]] virtual std::string description() const = 0;
+};
+
+/// One kind of device with its kernels.
+class Backend {
+ public:
+  Backend() = default;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+  virtual ~Backend() = default;
+
+  [[nodiscard]] virtual std::string name() const = 0;
+  /// The type of activations, parameters and gradients: f32, or f64 for the reference.
+  [[nodiscard]] virtual DType dtype() const = 0;
+  [[nodiscard]] virtual std::unique_ptr<Stream> make_stream() = 0;
+  /// `bindings` and `data` must outlive the executable. Throws UsageError naming layer and rule when an
+  /// operation has a shape that no kernel supports.
+  [[nodiscard]] virtual std::unique_ptr<Executable> compile(std::span<const Operation> operations,
+                                                            ParameterBinding& parameters, const DataBinding& data,
+                                                            const CompileOptions& options) = 0;
+  /// Compiles the update of `parameters` [first, first + count) from its gradients. `state` holds
+  /// optimizer_state_slots(options) * parameters.values.elements elements, zero before the first update; slot s of
+  /// parameter i is state[s * parameters.values.elements + i].
+  [[nodiscard]] virtual std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
+                                                                  ParameterBinding& parameters, View state,
+                                                                  std::int64_t first, std::int64_t count) = 0;
+};
+
+}  // namespace dml

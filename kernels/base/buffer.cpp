@@ -1,0 +1,27 @@
+#include "kernels/base/buffer.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+namespace dml {
+namespace {
+constexpr std::size_t kAlignmentBytes = 64;
+}
+
+HostBuffer::HostBuffer(std::int64_t elements, DType dtype) : elements_(elements), dtype_(dtype) {
+  DML_ASSERT(elements >= 0, "a buffer of a negative size");
+  const std::size_t wanted = static_cast<std::size_t>(elements) * size_in_bytes(dtype);
+  const std::size_t rounded = (wanted + kAlignmentBytes - 1) / kAlignmentBytes * kAlignmentBytes;
+  if (rounded == 0) return;
+  memory_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignmentBytes, rounded)));
+  if (!memory_) {
+    throw UnavailableError("out of memory: " + std::to_string(rounded >> 20U) +
+                           " MiB were refused by the operating system; try a smaller --batch");
+  }
+  std::memset(memory_.get(), 0, rounded);
+}
+
+void HostBuffer::Free::operator()(std::byte* memory) const noexcept { std::free(memory); }
+
+}  // namespace dml
