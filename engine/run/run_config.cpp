@@ -1,0 +1,71 @@
+#include "engine/run/run_config.h"
+
+#include <nlohmann/json.hpp>
+
+#include "kernels/base/error.h"
+
+namespace dml {
+
+std::string to_string(Device device) {
+  switch (device) {
+    case Device::cpu: return "cpu";
+  }
+  return "unknown";
+}
+
+std::string to_string(Precision precision) {
+  switch (precision) {
+    case Precision::fp32: return "fp32";
+    case Precision::fp64: return "fp64";
+  }
+  return "unknown";
+}
+
+std::string canonical_configuration(const RunConfig& config) {
+  nlohmann::json json;  // std::map inside: keys come out sorted
+  json["model"] = config.model;
+  json["precision"] = to_string(config.precision);
+  json["dataset"] = config.data.name;
+  json["limit_train"] = config.data.limit_train;
+  json["batch"] = config.batch;
+  json["sampler"] = config.sampler;
+  json["seed"] = config.seed;
+  json["init_from"] = config.init_from;
+  json["threads"] = config.threads;
+
+  const ParallelOptions& parallel = config.parallel;
+  json["mode"] = to_string(parallel.mode);
+  json["ranks"] = parallel.ranks;
+  json["aggregate"] = to_string(parallel.aggregate);
+  json["bucket_bytes"] = parallel.bucket_bytes;
+  json["split"] = parallel.split;
+  json["schedule"] = to_string(parallel.schedule);
+  json["micro_batches"] = parallel.micro_batches;
+  json["accumulate"] = parallel.accumulate;
+
+  const OptimizerOptions& optimizer = config.optimizer;
+  json["optimizer"] = optimizer.rule == OptimizerOptions::Rule::adam ? "adam" : "sgd";
+  json["momentum"] = optimizer.momentum;
+  json["nesterov"] = optimizer.nesterov;
+  json["weight_decay"] = optimizer.weight_decay;
+
+  const LearningRateOptions& rate = config.learning_rate;
+  json["lr"] = rate.lr;
+  json["warmup_steps"] = rate.warmup_steps;
+  switch (rate.schedule) {
+    case LearningRateOptions::Schedule::constant: json["lr_schedule"] = "constant"; break;
+    case LearningRateOptions::Schedule::step:
+      json["lr_schedule"] = "step";
+      json["lr_gamma"] = rate.gamma;
+      json["lr_step_epochs"] = rate.step_epochs;
+      break;
+    case LearningRateOptions::Schedule::cosine:
+      json["lr_schedule"] = "cosine";  // its length is part of every rate
+      json["epochs"] = config.epochs;
+      if (config.steps) json["steps"] = *config.steps;
+      break;
+  }
+  return json.dump();
+}
+
+}  // namespace dml

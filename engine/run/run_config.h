@@ -1,0 +1,63 @@
+// Everything that decides a run, as the command line (or a test) gives it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "engine/data/dataset.h"
+#include "engine/parallel/options.h"
+#include "kernels/base/optimizer.h"
+
+namespace dml {
+
+enum class Device { cpu };  // cuda and emulator join here
+enum class Precision { fp32, fp64 };
+
+/// Learning rate of a step, with `lr` the base rate and t the step (0-based) of a run of T steps:
+/// constant: lr;  step: lr * gamma^floor(epoch / step_epochs);  cosine: lr * (1 + cos(pi t / T)) / 2.
+/// The first `warmup_steps` steps are scaled by (t + 1) / (warmup_steps + 1).
+struct LearningRateOptions {
+  enum class Schedule { constant, step, cosine };
+  Schedule schedule = Schedule::constant;
+  double lr = 0.01;
+  double gamma = 0.1;
+  std::int64_t step_epochs = 10;
+  std::int64_t warmup_steps = 0;
+};
+
+struct RunConfig {
+  ParallelOptions parallel;
+  Device device = Device::cpu;
+  Precision precision = Precision::fp32;
+  int threads = 1;  ///< per rank
+  std::string model = "lenet";
+  DatasetOptions data;
+
+  std::int64_t epochs = 2;
+  std::optional<std::int64_t> steps;  ///< ends the run earlier than `epochs`
+  std::int64_t batch = 32;            ///< samples per update over all replicas and micro-batches
+  OptimizerOptions optimizer;
+  LearningRateOptions learning_rate;
+  std::string sampler = "balanced";  ///< NAME[:key=value,...]
+  std::uint64_t seed = 0;
+  std::int64_t eval_every_epochs = 1;  ///< 0: never
+
+  std::string init_from;  ///< safetensors with the initial weights; empty: initialise from the seed
+  std::string save_to;    ///< safetensors to write the final weights to
+  std::string run_dir;    ///< empty: keep nothing
+  std::int64_t checkpoint_every_steps = 0;  ///< 0: only when a signal stops the run, and at its end
+  bool resume = false;
+  std::chrono::milliseconds deadline{60000};
+};
+
+std::string to_string(Device device);
+std::string to_string(Precision precision);
+
+/// The part of the configuration that decides the weights, as JSON text with sorted keys: equal texts compute the
+/// same thing. Written into checkpoints and compared between ranks. Paths, verbosity and deadlines are left out,
+/// and so are `epochs` and `steps` (unless the learning rate depends on them): a run may be extended.
+std::string canonical_configuration(const RunConfig& config);
+
+}  // namespace dml

@@ -1,0 +1,33 @@
+// What one command line asks for, after parsing, checking and filling in defaults.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/run/run_config.h"
+
+namespace dml {
+
+enum class Command { none, train, evaluate, benchmark, demo, doctor, help, version };
+
+/// How a benchmark measures.
+struct BenchmarkOptions {
+  std::int64_t warmup_steps = 50;
+  std::int64_t steps = 200;  ///< per round
+  int rounds = 5;            ///< median and spread are over rounds
+};
+
+struct Invocation {
+  Command command = Command::none;
+  RunConfig config;
+  BenchmarkOptions benchmark;
+  std::string rendezvous;  ///< --rendezvous host:port; empty: private directory, or MASTER_ADDR:MASTER_PORT + 1
+  bool json = false;
+  bool quiet = false;
+  bool dry_run = false;
+  std::vector<std::string> topic;      ///< words after `help`
+  std::vector<std::string> arguments;  ///< the command line as typed, for run.json and for starting ranks
+};
+
+}  // namespace dml
