@@ -34,22 +34,21 @@ constexpr PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key) {
 /// What a stream of random numbers is for. Part of the counter, so that uses never overlap.
 enum class RandomUse : std::uint32_t { initialisation = 1, shuffle = 2, synthetic_data = 3, sampling = 4 };
 
-/// A stream of 32-bit words: element i of the stream (seed, use, stream).
+/// A stream of up to 2^34 random 32-bit words, named by (seed, use, stream, substream).
 class PhiloxStream {
  public:
-  constexpr PhiloxStream(std::uint64_t seed, RandomUse use, std::uint32_t stream)
+  constexpr PhiloxStream(std::uint64_t seed, RandomUse use, std::uint32_t stream, std::uint32_t substream = 0)
       : key_{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32U)},
         use_(static_cast<std::uint32_t>(use)),
-        stream_(stream) {}
+        stream_(stream),
+        substream_(substream) {}
 
-  /// Word `index` of the stream; four neighbours share one evaluation of philox4x32.
-  [[nodiscard]] constexpr std::uint32_t word(std::uint64_t index) const {
-    return block(index / 4)[index % 4];
+  /// Words 4 * index .. 4 * index + 3, from one evaluation of the generator.
+  [[nodiscard]] constexpr PhiloxCounter block(std::uint32_t index) const {
+    return philox4x32({index, substream_, use_, stream_}, key_);
   }
-  /// Words 4 * index .. 4 * index + 3.
-  [[nodiscard]] constexpr PhiloxCounter block(std::uint64_t index) const {
-    return philox4x32({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32U), use_, stream_},
-                      key_);
+  [[nodiscard]] constexpr std::uint32_t word(std::uint64_t index) const {
+    return block(static_cast<std::uint32_t>(index / 4))[index % 4];
   }
   /// Uniform in [0, 1) with 24 random bits, exact in fp32.
   [[nodiscard]] constexpr float uniform(std::uint64_t index) const {
@@ -60,6 +59,7 @@ class PhiloxStream {
   PhiloxKey key_;
   std::uint32_t use_;
   std::uint32_t stream_;
+  std::uint32_t substream_;
 };
 
 }  // namespace dml

@@ -1,0 +1,27 @@
+#include "samplers/balanced.h"
+
+#include "samplers/shuffle.h"
+
+namespace dml {
+namespace {
+
+class BalancedSampler final : public Sampler {
+ public:
+  explicit BalancedSampler(const SamplerProblem& problem) : problem_(problem) {}
+
+  EpochOrder epoch(std::int64_t epoch) const override {
+    return EpochOrder::global(shuffled(problem_.samples, problem_.samples, problem_.seed, epoch, 0));
+  }
+  bool is_global() const override { return true; }
+
+ private:
+  SamplerProblem problem_;
+};
+
+}  // namespace
+
+std::unique_ptr<Sampler> make_balanced_sampler(const SamplerProblem& problem) {
+  return std::make_unique<BalancedSampler>(problem);
+}
+
+}  // namespace dml
