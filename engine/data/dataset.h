@@ -37,8 +37,9 @@ std::vector<std::string> dataset_search_path(const std::string& name, const std:
 /// The folder that holds all four files of `name`, or empty when there is none.
 std::string find_dataset(const std::string& name, const std::string& directory);
 
-/// Reads both splits. Throws UsageError for an unknown name, DataError naming file and rule for damaged content,
-/// IoError when the files are not there (listing every place that was looked at and how to get the data).
+/// Reads both splits. Throws UsageError for an unknown name, DataError naming file and rule for damaged
+/// content, IoError when the files are not there (listing every place that was looked at and how to get the
+/// data).
 DatasetSplits load_dataset(const DatasetOptions& options);
 
 }  // namespace dml
