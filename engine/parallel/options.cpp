@@ -1,0 +1,30 @@
+#include "engine/parallel/options.h"
+
+namespace dml {
+
+std::string to_string(Mode mode) {
+  switch (mode) {
+    case Mode::single: return "single";
+    case Mode::data_parallel: return "data-parallel";
+    case Mode::model_parallel: return "model-parallel";
+  }
+  return "unknown";
+}
+
+std::string to_string(Aggregate aggregate) {
+  switch (aggregate) {
+    case Aggregate::allreduce: return "allreduce";
+    case Aggregate::allgather: return "allgather";
+  }
+  return "unknown";
+}
+
+std::string to_string(Schedule schedule) {
+  switch (schedule) {
+    case Schedule::sequential: return "sequential";
+    case Schedule::gpipe: return "gpipe";
+  }
+  return "unknown";
+}
+
+}  // namespace dml
