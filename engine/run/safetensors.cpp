@@ -7,6 +7,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "engine/run/atomic_file.h"
@@ -131,20 +132,18 @@ DType parse_dtype(const json& value, const Entry& entry, const std::string& file
 
 void parse_shape(const json& value, Entry& entry, const std::string& file) {
   if (!value.is_array()) fail(file, entry, "has a shape that is not a list");
-  const auto limit =
-      static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / size_in_bytes(entry.dtype);
-  std::uint64_t elements = 1;
-  bool too_large = false;  // decided at the end: a later zero makes any shape legal
   for (const json& size : value) {
-    const std::uint64_t count = parse_integer(size, entry, "a size in its shape", file);
-    entry.shape.push_back(static_cast<std::int64_t>(count));
-    if (count == 0) elements = 0;
-    if (elements != 0 && count > limit / elements) too_large = true;
-    if (!too_large) elements *= count;
+    entry.shape.push_back(static_cast<std::int64_t>(parse_integer(size, entry, "a size in its shape", file)));
   }
-  const bool has_zero = std::find(entry.shape.begin(), entry.shape.end(), 0) != entry.shape.end();
-  if (too_large && !has_zero) fail(file, entry, "has a shape with more bytes than 2^63");
-  entry.elements = has_zero ? 0 : static_cast<std::int64_t>(elements);
+  // A size of zero makes any shape legal, whatever the product of the others.
+  if (std::find(entry.shape.begin(), entry.shape.end(), 0) != entry.shape.end()) return;
+  const auto limit =
+      std::numeric_limits<std::int64_t>::max() / static_cast<std::int64_t>(size_in_bytes(entry.dtype));
+  entry.elements = 1;
+  for (const std::int64_t size : entry.shape) {
+    if (size > limit / entry.elements) fail(file, entry, "has a shape with more bytes than 2^63");
+    entry.elements *= size;
+  }
 }
 
 Entry parse_entry(const std::string& name, const json& object, const std::string& file) {
