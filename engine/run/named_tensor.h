@@ -21,6 +21,10 @@ struct NamedTensor {
 /// "[16, 6, 5, 5]", as messages show a shape.
 std::string shape_text(std::span<const std::int64_t> shape);
 
+/// Text from a file as messages show it: quoted, everything but printable ASCII escaped, cut at 80
+/// characters.
+std::string quoted_name(const std::string& name);
+
 /// Copies every tensor of `from` into the tensor of the same name in `into`, in any order. Throws DataError
 /// naming `file`, tensor and rule, before anything is copied, unless both have the same names, shapes and
 /// types.

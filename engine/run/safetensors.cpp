@@ -23,7 +23,6 @@ static_assert(std::endian::native == std::endian::little, "tensors are stored an
 
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the format's own library
-constexpr std::int64_t kMaxFileBytes = std::int64_t{64} << 30;
 constexpr const char* kMetadataKey = "__metadata__";
 
 struct TypeName {
@@ -42,13 +41,6 @@ struct Entry {
   std::uint64_t begin = 0, end = 0;  ///< bytes of the data
 };
 
-/// Text from a file as messages show it: quoted, printable, of bounded length.
-std::string quoted(const std::string& text) {
-  constexpr std::size_t kMaxShown = 80;
-  const std::string escaped = json(text).dump(-1, ' ', true, json::error_handler_t::replace);
-  return escaped.size() <= kMaxShown ? escaped : escaped.substr(0, kMaxShown) + "...\"";
-}
-
 [[noreturn]] void fail(const std::string& file, const std::string& what) {
   throw DataError(
       file + ": " + what +
@@ -56,7 +48,7 @@ std::string quoted(const std::string& text) {
 }
 
 [[noreturn]] void fail(const std::string& file, const Entry& entry, const std::string& what) {
-  fail(file, "tensor " + quoted(entry.name) + " " + what);
+  fail(file, "tensor " + quoted_name(entry.name) + " " + what);
 }
 
 /// The length of the header, once it is known to lie within the file.
@@ -86,7 +78,7 @@ json parse_header(std::span<const std::uint8_t> header, const std::string& file)
     if (event == json::parse_event_t::object_start) keys.emplace_back();
     if (event == json::parse_event_t::object_end) keys.pop_back();
     if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
-      fail(file, "has the key " + quoted(parsed.get<std::string>()) + " twice in its header");
+      fail(file, "has the key " + quoted_name(parsed.get<std::string>()) + " twice in its header");
     }
     return true;
   };
@@ -103,7 +95,7 @@ SafetensorsMetadata parse_metadata(const json& object, const std::string& file) 
   if (!object.is_object()) fail(file, "has a __metadata__ that is not an object of texts");
   SafetensorsMetadata metadata;
   for (const auto& [key, value] : object.items()) {
-    if (!value.is_string()) fail(file, "has the metadata " + quoted(key) + " that is not a text");
+    if (!value.is_string()) fail(file, "has the metadata " + quoted_name(key) + " that is not a text");
     metadata[key] = value.get<std::string>();
   }
   return metadata;
@@ -125,7 +117,7 @@ DType parse_dtype(const json& value, const Entry& entry, const std::string& file
   for (const TypeName& type : kTypes) {
     if (name == type.name) return type.dtype;
   }
-  throw DataError(file + ": tensor " + quoted(entry.name) + " has dtype " + quoted(name) +
+  throw DataError(file + ": tensor " + quoted_name(entry.name) + " has dtype " + quoted_name(name) +
                   ", which is not read here (F32, F64, I32, I64 and U8 are); convert it first, in Python: " +
                   "save_file({k: v.float() for k, v in load_file(old).items()}, new)");
 }
@@ -270,7 +262,7 @@ SafetensorsFile parse_safetensors(std::span<const std::uint8_t> bytes, const std
 }
 
 SafetensorsFile read_safetensors(const std::string& path) {
-  return parse_safetensors(read_file(path, kMaxFileBytes), path);
+  return parse_safetensors(read_file(path, kMaxSafetensorsBytes), path);
 }
 
 void write_safetensors(const std::string& path, std::span<const NamedTensor> tensors,

@@ -19,6 +19,8 @@
 
 namespace dml {
 
+constexpr std::int64_t kMaxSafetensorsBytes = std::int64_t{64} << 30;
+
 using SafetensorsMetadata = std::map<std::string, std::string>;
 
 /// A file in memory. Owns the values its tensors show; each is 64-byte aligned wherever it lay in the file.
