@@ -151,6 +151,15 @@ expect_output 'installing 2 Debian packages: cmake zlib1g-dev'
 expect_call 'install --no-install-recommends cmake zlib1g-dev'
 [[ $(grep -c ' update$' <<<"$calls") == 1 ]] || report 'package lists are not fetched exactly once'
 
+case_of 'missing packages and data, root'
+fresh_clone
+install_everything
+sed -i '/^cmake$/d; /^dataset-/d' "$scratch/installed"
+quickstart -- demo
+expect_code 0
+expect_call 'install --no-install-recommends dataset-fashion-mnist'
+[[ $(grep -c ' update$' <<<"$calls") == 1 ]] || report 'package lists are not fetched exactly once'
+
 case_of 'nothing missing'
 quickstart -- build
 expect_code 0
