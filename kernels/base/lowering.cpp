@@ -9,7 +9,10 @@ namespace {
 /// "16x5x5"
 std::string dimensions(std::initializer_list<std::int64_t> sizes) {
   std::string text;
-  for (const std::int64_t size : sizes) text += (text.empty() ? "" : "x") + std::to_string(size);
+  for (const std::int64_t size : sizes) {
+    if (!text.empty()) text += 'x';
+    text += std::to_string(size);
+  }
   return text;
 }
 
