@@ -80,8 +80,8 @@ void initialise_parameters(const ParameterLayout& layout, std::uint64_t seed, Vi
 }
 
 std::string hash_parameters(const ParameterLayout& layout, View arena) {
-  const std::vector<float> values = arena.dtype == DType::f64 ? as_floats<double>(arena.as<double>())
-                                                              : as_floats<float>(arena.as<float>());
+  const std::vector<float> values =
+      arena.dtype == DType::f64 ? as_floats<double>(arena.as<double>()) : as_floats<float>(arena.as<float>());
   std::string bytes;
   for (const ParameterTensor& tensor : layout.tensors()) {
     bytes += tensor.name;

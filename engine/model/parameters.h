@@ -1,7 +1,8 @@
 // The canonical parameter arena of a model: which tensor lies where, and how it starts.
 //
-// All parameters lie in one flat run, layer by layer, weight before bias: convolution weights (K,C,R,S), linear
-// weights (K,C), biases (K). This is what is saved, hashed, communicated and compared, on every backend.
+// All parameters lie in one flat run, layer by layer, weight before bias: convolution weights (K,C,R,S),
+// linear weights (K,C), biases (K). This is what is saved, hashed, communicated and compared, on every
+// backend.
 #pragma once
 
 #include <cstdint>
@@ -45,8 +46,9 @@ class ParameterLayout {
 };
 
 /// PyTorch's default initialisation of Conv2d and Linear (kaiming_uniform with a = sqrt(5), which is
-/// U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases alike), drawn from Philox: a pure function of the
-/// seed and the position in the arena, independent of ranks and of the type of the arena (values are fp32).
+/// U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases alike), drawn from Philox: a pure function of
+/// the seed and the position in the arena, independent of ranks and of the type of the arena (values are
+/// fp32).
 void initialise_parameters(const ParameterLayout& layout, std::uint64_t seed, View arena);
 
 /// "xxh3:..." over the values as fp32, in arena order with tensor names: equal hashes mean equal models.

@@ -53,8 +53,8 @@ struct ModelSpec {
 /// Throws UsageError naming the layer whose filter or pool does not fit its input.
 std::vector<ActivationShape> infer_shapes(const ModelSpec& model);
 
-/// Work of each layer for one training sample, in FLOP (a multiply-add counts two): forward, weight gradient and,
-/// for all but the first layer, input gradient. Activations, pools and losses are not counted.
+/// Work of each layer for one training sample, in FLOP (a multiply-add counts two): forward, weight gradient
+/// and, for all but the first layer, input gradient. Activations, pools and losses are not counted.
 std::vector<double> training_flops(const ModelSpec& model);
 
 /// Index of the first linear layer: where `--split conv-fc` cuts.

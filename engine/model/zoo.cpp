@@ -20,7 +20,8 @@ ModelSpec lenet() {
           }};
 }
 
-// The network of PyTorch's MNIST example, without its dropout: 1,199,882 parameters, 89 % of the work in conv2.
+// The network of PyTorch's MNIST example, without its dropout: 1,199,882 parameters, 89 % of the work in
+// conv2.
 ModelSpec mnist_cnn() {
   return {.name = "mnist-cnn",
           .input = kMnistImage,
@@ -53,7 +54,9 @@ ModelSpec cnn8() {
 
 }  // namespace
 
-std::vector<std::string> model_names() { return {"lenet", "mnist-cnn", "cnn8"}; }
+std::vector<std::string> model_names() {
+  return {"lenet", "mnist-cnn", "cnn8"};
+}
 
 ModelSpec model_by_name(const std::string& name) {
   if (name == "lenet") return lenet();

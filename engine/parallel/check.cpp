@@ -31,7 +31,9 @@ class RankState {
     const Action& action = next();
     const int m = action.micro_batch;
     switch (action.verb) {
-      case Verb::clear_gradients: gradients_written_ = true; break;
+      case Verb::clear_gradients:
+        gradients_written_ = true;
+        break;
       case Verb::receive_activation:
         occupy(action);
         inputs_.insert(m);
@@ -46,7 +48,9 @@ class RankState {
         forwarded_.insert(m);
         if (!training_) slot_holds_.erase(action.slot);
         break;
-      case Verb::send_activation: require(forwarded_.count(m) > 0, "it was not computed"); break;
+      case Verb::send_activation:
+        require(forwarded_.count(m) > 0, "it was not computed");
+        break;
       case Verb::receive_gradient:
         require(forwarded_.count(m) > 0, "its forward has not run");
         output_gradients_.insert(m);
@@ -63,8 +67,12 @@ class RankState {
         slot_holds_.erase(action.slot);
         backwarded_.insert(m);
         break;
-      case Verb::send_gradient: require(backwarded_.count(m) > 0, "it was not computed"); break;
-      case Verb::reduce_gradients: require_gradients(); break;
+      case Verb::send_gradient:
+        require(backwarded_.count(m) > 0, "it was not computed");
+        break;
+      case Verb::reduce_gradients:
+        require_gradients();
+        break;
       case Verb::update:
         require_gradients();
         ++updates_;
@@ -105,7 +113,9 @@ class RankState {
   std::set<int> inputs_, forwarded_, output_gradients_, backwarded_;
 };
 
-bool is_send(Verb verb) { return verb == Verb::send_activation || verb == Verb::send_gradient; }
+bool is_send(Verb verb) {
+  return verb == Verb::send_activation || verb == Verb::send_gradient;
+}
 
 Verb matching_receive(Verb send) {
   return send == Verb::send_activation ? Verb::receive_activation : Verb::receive_gradient;
@@ -117,14 +127,17 @@ bool is_local(Verb verb) {
     case Verb::send_gradient:
     case Verb::receive_activation:
     case Verb::receive_gradient:
-    case Verb::reduce_gradients: return false;
-    default: return true;
+    case Verb::reduce_gradients:
+      return false;
+    default:
+      return true;
   }
 }
 
 class Simulation {
  public:
-  Simulation(std::span<const Program> programs, const Topology& topology, bool training) : topology_(topology) {
+  Simulation(std::span<const Program> programs, const Topology& topology, bool training)
+      : topology_(topology) {
     for (int rank = 0; rank < static_cast<int>(programs.size()); ++rank) {
       ranks_.emplace_back(rank, topology, programs[static_cast<std::size_t>(rank)], training);
     }
@@ -135,7 +148,8 @@ class Simulation {
       bool progress = false;
       for (int rank = 0; rank < static_cast<int>(ranks_.size()); ++rank) progress |= try_advance(rank);
       if (progress) continue;
-      const auto stuck = std::find_if(ranks_.begin(), ranks_.end(), [](const RankState& r) { return !r.done(); });
+      const auto stuck =
+          std::find_if(ranks_.begin(), ranks_.end(), [](const RankState& r) { return !r.done(); });
       if (stuck == ranks_.end()) return ranks_;
       stuck->fail("no rank can go on (deadlock)");
     }
@@ -160,7 +174,8 @@ class Simulation {
       sender.fail("there is no such peer");
     }
     RankState& receiver = ranks_[static_cast<std::size_t>(send.peer)];
-    if (receiver.done()) sender.fail("rank " + std::to_string(send.peer) + " has finished without receiving it");
+    if (receiver.done())
+      sender.fail("rank " + std::to_string(send.peer) + " has finished without receiving it");
     const Action receive = receiver.next();
     if (receive.peer != rank || is_send(receive.verb) || is_local(receive.verb)) return false;
     if (receive.verb != matching_receive(send.verb) || receive.micro_batch != send.micro_batch) {
@@ -174,7 +189,8 @@ class Simulation {
   bool try_reduce(int rank, const Action& reduce) {
     std::vector<RankState*> group;
     for (int r = 0; r < static_cast<int>(ranks_.size()); ++r) {
-      if (topology_.stage_of(r) == topology_.stage_of(rank)) group.push_back(&ranks_[static_cast<std::size_t>(r)]);
+      if (topology_.stage_of(r) == topology_.stage_of(rank))
+        group.push_back(&ranks_[static_cast<std::size_t>(r)]);
     }
     for (RankState* member : group) {
       if (member->done() || member->next().verb != Verb::reduce_gradients) return false;

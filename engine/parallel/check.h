@@ -14,11 +14,12 @@ struct ProgramNeeds {
   int slots = 0;  ///< sets of activation buffers: the most micro-batches alive at once
 };
 
-/// Plays the programs (element r is rank r's) against each other with unbuffered messages: a send finishes only
-/// together with its receive, a reduction only when every replica of the stage has reached it. Throws
+/// Plays the programs (element r is rank r's) against each other with unbuffered messages: a send finishes
+/// only together with its receive, a reduction only when every replica of the stage has reached it. Throws
 /// InternalError, naming rank and action, when
 ///   - no rank can go on (deadlock), or a message meets a receive of another kind or micro-batch;
-///   - something is used before it is there: a forward without its input, a backward without its forward or its
+///   - something is used before it is there: a forward without its input, a backward without its forward or
+///   its
 ///     output gradient, a send of what was not computed, a reduce or update before the last backward;
 ///   - a slot is written while it still holds a micro-batch that awaits its backward;
 ///   - a training step does not end in exactly one update.

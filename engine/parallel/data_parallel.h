@@ -3,9 +3,10 @@
 //   rank 0   forward(0) backward(0) [forward(1) backward+(1) ...]  reduce(b0) reduce(b1) ...  update
 //   rank 1   forward(0) backward(0) [forward(1) backward+(1) ...]  reduce(b0) reduce(b1) ...  update
 //
-// What is reduced: sums of gradients over samples, so a replica with fewer samples weighs less and one with none
-// weighs nothing; the update divides by the samples of the whole batch. Every replica then does the same update
-// on the same numbers, so the copies stay equal bit for bit. With one replica this is the mode `single`.
+// What is reduced: sums of gradients over samples, so a replica with fewer samples weighs less and one with
+// none weighs nothing; the update divides by the samples of the whole batch. Every replica then does the same
+// update on the same numbers, so the copies stay equal bit for bit. With one replica this is the mode
+// `single`.
 #pragma once
 
 #include "engine/parallel/modes.h"

@@ -1,7 +1,7 @@
 // The modes: pure functions from a rank and its samples to the actions of one step.
 //
-// Micro-batches without samples are left out, on every stage alike: all ranks of a replica know the same sizes.
-// A rank without any samples still takes part in the reduction, with zeros.
+// Micro-batches without samples are left out, on every stage alike: all ranks of a replica know the same
+// sizes. A rank without any samples still takes part in the reduction, with zeros.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,8 @@ struct StepShape {
 };
 
 /// The training step of `rank` under the mode, aggregate and schedule of `options`.
-Program training_step(const ParallelOptions& options, const Topology& topology, int rank, const StepShape& shape);
+Program training_step(const ParallelOptions& options, const Topology& topology, int rank,
+                      const StepShape& shape);
 
 /// Forward only, one micro-batch: what evaluation runs on each stage.
 Program inference_step(const Topology& topology, int rank);

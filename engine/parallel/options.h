@@ -10,8 +10,8 @@ namespace dml {
 enum class Mode { single, data_parallel, model_parallel };
 /// How replicas combine gradients: a summing all_reduce, or all_gather and a local sum in rank order.
 enum class Aggregate { allreduce, allgather };
-/// Order of the micro-batches in a pipeline. sequential: each micro-batch forward then backward, one at a time.
-/// gpipe: all forwards, then all backwards (Huang et al., 2019).
+/// Order of the micro-batches in a pipeline. sequential: each micro-batch forward then backward, one at a
+/// time. gpipe: all forwards, then all backwards (Huang et al., 2019).
 enum class Schedule { sequential, gpipe };
 
 struct ParallelOptions {

@@ -1,7 +1,7 @@
 // A mode as data: per rank, the actions of one step, in order.
 //
-// A mode is a pure function (modes.h) that returns these lists; check.h proves them sound before anything runs;
-// the one executor (engine/train/executor.h) carries them out.
+// A mode is a pure function (modes.h) that returns these lists; check.h proves them sound before anything
+// runs; the one executor (engine/train/executor.h) carries them out.
 #pragma once
 
 #include <cstdint>

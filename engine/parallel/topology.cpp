@@ -16,8 +16,9 @@ std::vector<Stage> cut(const std::vector<int>& split, const ModelSpec& model) {
   for (const int layer : cuts) {
     if (layer <= first || layer >= model.layer_count()) {
       throw UsageError("--split: cannot cut " + model.name + " before layer " + std::to_string(layer) +
-                       "; cuts must increase and lie between 1 and " + std::to_string(model.layer_count() - 1) +
-                       " (conv-fc cuts before layer " + std::to_string(first_linear_layer(model)) + ")");
+                       "; cuts must increase and lie between 1 and " +
+                       std::to_string(model.layer_count() - 1) + " (conv-fc cuts before layer " +
+                       std::to_string(first_linear_layer(model)) + ")");
     }
     stages.push_back({first, layer});
     first = layer;
@@ -37,7 +38,8 @@ Topology make_topology(const ParallelOptions& options, const ModelSpec& model) {
                          "; choose --mode data-parallel or --mode model-parallel");
       }
       return {1, {whole}};
-    case Mode::data_parallel: return {options.ranks, {whole}};
+    case Mode::data_parallel:
+      return {options.ranks, {whole}};
     case Mode::model_parallel: {
       Topology topology{1, cut(options.split, model)};
       if (topology.ranks() != options.ranks) {
@@ -56,8 +58,8 @@ std::vector<double> stage_work(const Topology& topology, const ModelSpec& model)
   const double total = std::accumulate(flops.begin(), flops.end(), 0.0);
   std::vector<double> shares;
   for (const Stage& stage : topology.stages) {
-    shares.push_back(std::accumulate(flops.begin() + stage.first_layer, flops.begin() + stage.last_layer, 0.0) /
-                     total);
+    shares.push_back(
+        std::accumulate(flops.begin() + stage.first_layer, flops.begin() + stage.last_layer, 0.0) / total);
   }
   return shares;
 }

@@ -13,7 +13,8 @@ struct Stage {
   int first_layer = 0, last_layer = 0;
 };
 
-/// `replicas` copies of the model, each cut into the same stages. Rank r holds stage r mod S of replica r div S.
+/// `replicas` copies of the model, each cut into the same stages. Rank r holds stage r mod S of replica r div
+/// S.
 struct Topology {
   int replicas = 1;
   std::vector<Stage> stages;
@@ -22,7 +23,9 @@ struct Topology {
   [[nodiscard]] int ranks() const { return replicas * stage_count(); }
   [[nodiscard]] int stage_of(int rank) const { return rank % stage_count(); }
   [[nodiscard]] int replica_of(int rank) const { return rank / stage_count(); }
-  [[nodiscard]] const Stage& stage(int rank) const { return stages[static_cast<std::size_t>(stage_of(rank))]; }
+  [[nodiscard]] const Stage& stage(int rank) const {
+    return stages[static_cast<std::size_t>(stage_of(rank))];
+  }
   [[nodiscard]] bool is_first_stage(int rank) const { return stage_of(rank) == 0; }
   [[nodiscard]] bool is_last_stage(int rank) const { return stage_of(rank) == stage_count() - 1; }
 };

@@ -8,15 +8,18 @@ namespace dml {
 
 std::string to_string(Device device) {
   switch (device) {
-    case Device::cpu: return "cpu";
+    case Device::cpu:
+      return "cpu";
   }
   return "unknown";
 }
 
 std::string to_string(Precision precision) {
   switch (precision) {
-    case Precision::fp32: return "fp32";
-    case Precision::fp64: return "fp64";
+    case Precision::fp32:
+      return "fp32";
+    case Precision::fp64:
+      return "fp64";
   }
   return "unknown";
 }
@@ -53,7 +56,9 @@ std::string canonical_configuration(const RunConfig& config) {
   json["lr"] = rate.lr;
   json["warmup_steps"] = rate.warmup_steps;
   switch (rate.schedule) {
-    case LearningRateOptions::Schedule::constant: json["lr_schedule"] = "constant"; break;
+    case LearningRateOptions::Schedule::constant:
+      json["lr_schedule"] = "constant";
+      break;
     case LearningRateOptions::Schedule::step:
       json["lr_schedule"] = "step";
       json["lr_gamma"] = rate.gamma;
@@ -66,6 +71,28 @@ std::string canonical_configuration(const RunConfig& config) {
       break;
   }
   return json.dump();
+}
+
+std::string describe_difference(const std::string& here, const std::string& there,
+                                const std::string& there_name) {
+  const nlohmann::json ours = nlohmann::json::parse(here, nullptr, false);
+  const nlohmann::json theirs = nlohmann::json::parse(there, nullptr, false);
+  if (!ours.is_object() || !theirs.is_object())
+    throw DataError("the configuration " + there_name + " is damaged");
+  std::string differences;
+  const auto note = [&](const std::string& key) {
+    const auto text = [&](const nlohmann::json& side) {
+      return side.contains(key) ? side[key].dump() : "not set";
+    };
+    if (text(ours) == text(theirs)) return;
+    differences += (differences.empty() ? "" : "; ") + key + ": " + text(ours) + " here, " + text(theirs) +
+                   " " + there_name;
+  };
+  for (const auto& item : ours.items()) note(item.key());
+  for (const auto& item : theirs.items()) {
+    if (!ours.contains(item.key())) note(item.key());
+  }
+  return differences;
 }
 
 }  // namespace dml

@@ -55,9 +55,15 @@ struct RunConfig {
 std::string to_string(Device device);
 std::string to_string(Precision precision);
 
-/// The part of the configuration that decides the weights, as JSON text with sorted keys: equal texts compute the
-/// same thing. Written into checkpoints and compared between ranks. Paths, verbosity and deadlines are left out,
-/// and so are `epochs` and `steps` (unless the learning rate depends on them): a run may be extended.
+/// The part of the configuration that decides the weights, as JSON text with sorted keys: equal texts compute
+/// the same thing. Written into checkpoints and compared between ranks. Paths, verbosity and deadlines are
+/// left out, and so are `epochs` and `steps` (unless the learning rate depends on them): a run may be
+/// extended.
 std::string canonical_configuration(const RunConfig& config);
+
+/// Names the settings in which two canonical configurations differ, with both values: "batch: 32 here, 64
+/// there". Empty when they are equal. Throws DataError when one of them is not such a text.
+std::string describe_difference(const std::string& here, const std::string& there,
+                                const std::string& there_name);
 
 }  // namespace dml

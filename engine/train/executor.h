@@ -1,0 +1,86 @@
+// The one executor: carries out a rank's actions, whatever the mode, and owns their timing.
+//
+// One executor serves one rank and one data set. It compiles the rank's stage once for every (slot, number of
+// samples) that a step uses and keeps those executables; after the first step of each shape a step allocates
+// nothing. A failed communication ends the step with PeerError naming step and action.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/comm/communicator.h"
+#include "engine/data/dataset.h"
+#include "engine/model/parameters.h"
+#include "engine/parallel/options.h"
+#include "engine/parallel/program.h"
+#include "engine/parallel/topology.h"
+#include "engine/train/plan.h"
+#include "engine/train/timeline.h"
+#include "kernels/base/backend.h"
+#include "kernels/base/buffer.h"
+
+namespace dml {
+
+/// What an executor works with; everything referred to outlives it.
+struct ExecutorParts {
+  const ModelSpec& model;
+  const ParameterLayout& layout;
+  const Topology& topology;
+  int rank = 0;
+  Backend& backend;
+  Stream& stream;
+  Communicator& communicator;
+  ParameterBinding& parameters;
+  Optimizer* optimizer = nullptr;  ///< null: forward only
+  Aggregate aggregate = Aggregate::allreduce;
+  std::span<const ParameterRange> buckets;
+  Timeline& timeline;
+};
+
+/// What a step found on this rank. Losses are known to the last stage only.
+struct StepOutcome {
+  double loss_sum = 0;       ///< over this rank's samples
+  std::int64_t correct = 0;  ///< of this rank's samples
+  /// Set when a NaN or infinity was seen: what and where, as a message continues "the loss is not finite:
+  /// ...".
+  std::string not_finite;
+};
+
+class Executor {
+ public:
+  Executor(const ExecutorParts& parts, const Dataset& dataset);
+
+  /// Compiles what the program needs for micro-batches of these sizes, ahead of the first step.
+  void prepare(const Program& program, std::span<const std::vector<std::int64_t>> micro_batches);
+
+  /// Runs one step. micro_batches[m] are the indices of the samples of micro-batch m in the data set, the
+  /// same on every stage of a replica.
+  StepOutcome run(const Program& program, std::span<const std::vector<std::int64_t>> micro_batches,
+                  const StepState& state);
+
+  /// What the executables run, a line an operation (of the largest one compiled).
+  [[nodiscard]] std::string description() const;
+
+ private:
+  Executable& executable(int slot, std::int64_t samples);
+  void forward(Executable& stage, const std::vector<std::int64_t>& samples, StepOutcome& outcome);
+  void backward(Executable& stage, Phase phase);
+  void clear_gradients();
+  void reduce(const ParameterRange& bucket);
+  void communicate(const Action& action, Executable& stage);
+  void check_received_gradient(Executable& stage, StepOutcome& outcome);
+
+  ExecutorParts parts_;
+  DataBinding data_;
+  Normalization normalization_;
+  bool training_;
+  std::map<std::pair<int, std::int64_t>, std::unique_ptr<Executable>> executables_;  // by (slot, samples)
+  HostBuffer gathered_;  // all ranks' copies of one bucket, for Aggregate::allgather
+};
+
+}  // namespace dml

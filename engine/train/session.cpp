@@ -1,0 +1,174 @@
+#include "engine/train/session.h"
+
+#include <algorithm>
+
+#include "engine/model/zoo.h"
+#include "engine/parallel/buckets.h"
+#include "engine/parallel/check.h"
+#include "engine/parallel/modes.h"
+
+namespace dml {
+namespace {
+
+constexpr std::int64_t kEvaluationBatch = 250;
+
+void check_data_fits(const ModelSpec& model, const Dataset& data) {
+  const ActivationShape image{data.C, data.H, data.W};
+  if (image == model.input && data.classes <= model.classes) return;
+  const auto text = [](const ActivationShape& shape) {
+    return std::to_string(shape.C) + "x" + std::to_string(shape.H) + "x" + std::to_string(shape.W);
+  };
+  throw UsageError("--model " + model.name + " takes " + text(model.input) + " images of " +
+                   std::to_string(model.classes) + " classes, but " + data.name + " has " + text(image) +
+                   " images of " + std::to_string(data.classes) + " classes; choose another --dataset");
+}
+
+}  // namespace
+
+Session::Session(const RunConfig& config, Backend& backend, Communicator& communicator,
+                 const DatasetSplits& data, OrderOfEpoch order)
+    : config_(config),
+      backend_(backend),
+      communicator_(communicator),
+      order_(std::move(order)),
+      data_(data),
+      model_(model_by_name(config.model)),
+      layout_(model_),
+      topology_(make_topology(config.parallel, model_)) {
+  DML_ASSERT(topology_.ranks() == communicator.size(), "the communicator has another size than the topology");
+  check_data_fits(model_, data.train);
+  check_data_fits(model_, data.test);
+
+  const DType dtype = backend.dtype();
+  const std::int64_t elements = layout_.elements();
+  values_ = HostBuffer(elements, dtype);
+  gradients_ = HostBuffer(elements, dtype);
+  optimizer_state_ = HostBuffer(elements * optimizer_state_slots(config.optimizer), dtype);
+  parameters_.values = values_.view();
+  parameters_.gradients = gradients_.view();
+  initialise_parameters(layout_, config.seed, values_.view());
+
+  const Stage& stage = topology_.stage(rank());
+  const ParameterRange range = layout_.range(stage.first_layer, stage.last_layer);
+  const auto element_bytes = static_cast<std::int64_t>(size_in_bytes(dtype));
+  buckets_ = make_buckets(range, element_bytes, config.parallel.bucket_bytes);
+  stream_ = backend.make_stream();
+  optimizer_ = backend.make_optimizer(config.optimizer, parameters_, optimizer_state_.view(), range.first,
+                                      range.count);
+
+  ExecutorParts parts{.model = model_,
+                      .layout = layout_,
+                      .topology = topology_,
+                      .rank = rank(),
+                      .backend = backend_,
+                      .stream = *stream_,
+                      .communicator = communicator_,
+                      .parameters = parameters_,
+                      .optimizer = optimizer_.get(),
+                      .aggregate = config.parallel.aggregate,
+                      .buckets = buckets_,
+                      .timeline = timeline_};
+  train_executor_ = std::make_unique<Executor>(parts, data.train);
+  parts.optimizer = nullptr;
+  test_executor_ = std::make_unique<Executor>(parts, data.test);
+}
+
+BatchSequence Session::batches(std::int64_t epoch) const {
+  return {order_(epoch), config_.batch, topology_.replicas, topology_.replica_of(communicator_.rank()),
+          slices_per_step(config_.parallel)};
+}
+
+/// The program depends only on which micro-batches hold samples. The programs of all ranks are checked
+/// against each other the first time such a pattern comes up.
+const Program& Session::program_for(const StepBatch& batch) {
+  std::vector<bool> pattern;
+  for (const auto& indices : batch.micro_batches) pattern.push_back(!indices.empty());
+  const auto known = programs_.find(pattern);
+  if (known != programs_.end()) return known->second;
+
+  std::vector<Program> programs;
+  for (int r = 0; r < topology_.ranks(); ++r) {
+    const auto replica = static_cast<std::size_t>(topology_.replica_of(r));
+    const std::vector<std::int64_t> sizes =
+        slice_sizes(batch.replica_samples[replica], slices_per_step(config_.parallel));
+    const StepShape shape{.micro_batch_samples = sizes, .buckets = static_cast<int>(buckets_.size())};
+    programs.push_back(training_step(config_.parallel, topology_, r, shape));
+  }
+  check_programs(programs, topology_, /*training=*/true);
+  return programs_[pattern] = programs[static_cast<std::size_t>(rank())];
+}
+
+void Session::prepare(const StepBatch& batch) {
+  if (batch.samples > 0) train_executor_->prepare(program_for(batch), batch.micro_batches);
+}
+
+StepOutcome Session::train_step(const StepBatch& batch, const StepState& state) {
+  if (batch.samples == 0) return {};
+  return train_executor_->run(program_for(batch), batch.micro_batches, state);
+}
+
+Evaluation Session::evaluate() {
+  const Program program = inference_step(topology_, rank());
+  const std::int64_t total = data_.test.samples;
+  const int replica = topology_.replica_of(rank());
+  Timeline training = timeline_;  // what evaluation records is not part of training
+  std::vector<double> sums(3, 0.0);
+  std::vector<std::vector<std::int64_t>> batch(1);
+  const std::int64_t share = (total - replica + topology_.replicas - 1) / topology_.replicas;
+  for (std::int64_t first = 0; first < share; first += kEvaluationBatch) {
+    batch[0].clear();
+    const std::int64_t end = std::min(first + kEvaluationBatch, share);
+    for (std::int64_t i = first; i < end; ++i) batch[0].push_back(i * topology_.replicas + replica);
+    const StepOutcome outcome = test_executor_->run(program, batch, {});
+    if (!topology_.is_last_stage(rank())) continue;
+    sums[0] += outcome.loss_sum;
+    sums[1] += static_cast<double>(outcome.correct);
+    sums[2] += static_cast<double>(batch[0].size());
+  }
+  communicator_.all_reduce(view_of(std::span(sums)), *stream_);
+  timeline_ = std::move(training);
+  DML_ASSERT(sums[2] == static_cast<double>(total), "every test sample is evaluated exactly once");
+  return {sums[0] / sums[2], sums[1] / sums[2], total};
+}
+
+std::vector<NamedTensor> Session::tensors_over(View arena) const {
+  std::vector<NamedTensor> tensors;
+  for (const ParameterTensor& tensor : layout_.tensors()) {
+    tensors.push_back({tensor.name, tensor.shape, arena.slice(tensor.offset, tensor.elements)});
+  }
+  return tensors;
+}
+
+std::vector<NamedTensor> Session::weights() const {
+  return tensors_over(values_.view());
+}
+
+std::vector<std::vector<NamedTensor>> Session::optimizer_state() const {
+  std::vector<std::vector<NamedTensor>> slots;
+  for (int slot = 0; slot < optimizer_state_slots(config_.optimizer); ++slot) {
+    slots.push_back(
+        tensors_over(optimizer_state_.view().slice(slot * layout_.elements(), layout_.elements())));
+  }
+  return slots;
+}
+
+void Session::gather_parameters() {
+  for (int s = 0; s < topology_.stage_count() && topology_.stage_count() > 1; ++s) {
+    const Stage& stage = topology_.stages[static_cast<std::size_t>(s)];
+    const ParameterRange range = layout_.range(stage.first_layer, stage.last_layer);
+    communicator_.broadcast(values_.view().slice(range.first, range.count), s, *stream_);
+    for (int slot = 0; slot < optimizer_state_slots(config_.optimizer); ++slot) {
+      const std::int64_t first = slot * layout_.elements() + range.first;
+      communicator_.broadcast(optimizer_state_.view().slice(first, range.count), s, *stream_);
+    }
+  }
+  parameters_changed();
+}
+
+void Session::broadcast_parameters() {
+  communicator_.broadcast(values_.view(), 0, *stream_);
+  communicator_.broadcast(optimizer_state_.view(), 0, *stream_);
+  parameters_changed();
+}
+
+}  // namespace dml

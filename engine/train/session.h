@@ -1,0 +1,99 @@
+// One rank of a run, assembled: its stage of the model, its parameters, its peers, its executors.
+//
+// Everything a command needs to train, evaluate or measure goes through here; loops over epochs are the
+// trainer's. Functions marked "collective" must be called by all ranks together.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/comm/communicator.h"
+#include "engine/data/dataset.h"
+#include "engine/data/sample_order.h"
+#include "engine/model/parameters.h"
+#include "engine/model/spec.h"
+#include "engine/parallel/topology.h"
+#include "engine/run/named_tensor.h"
+#include "engine/run/run_config.h"
+#include "engine/train/batch.h"
+#include "engine/train/executor.h"
+#include "engine/train/timeline.h"
+#include "kernels/base/backend.h"
+#include "kernels/base/buffer.h"
+
+namespace dml {
+
+struct Evaluation {
+  double loss = 0;      ///< mean over the samples
+  double accuracy = 0;  ///< 0..1
+  std::int64_t samples = 0;
+};
+
+class Session {
+ public:
+  /// Everything referred to outlives the session. Throws UsageError when model, data and split do not fit.
+  Session(const RunConfig& config, Backend& backend, Communicator& communicator, const DatasetSplits& data,
+          OrderOfEpoch order);
+
+  [[nodiscard]] const RunConfig& config() const { return config_; }
+  [[nodiscard]] const ModelSpec& model() const { return model_; }
+  [[nodiscard]] const ParameterLayout& layout() const { return layout_; }
+  [[nodiscard]] const Topology& topology() const { return topology_; }
+  [[nodiscard]] Communicator& communicator() { return communicator_; }
+  [[nodiscard]] Stream& stream() { return *stream_; }
+  [[nodiscard]] Timeline& timeline() { return timeline_; }
+  [[nodiscard]] int rank() const { return communicator_.rank(); }
+
+  /// The batches of an epoch, for this rank's replica.
+  [[nodiscard]] BatchSequence batches(std::int64_t epoch) const;
+  /// Compiles what training on `batch` needs, so that no step does.
+  void prepare(const StepBatch& batch);
+  /// One update. Does nothing when the batch holds no samples at all.
+  StepOutcome train_step(const StepBatch& batch, const StepState& state);
+  /// Collective: the test split, each sample exactly once, shared among the replicas.
+  [[nodiscard]] Evaluation evaluate();
+
+  /// The parameters as named tensors over the arena, torch's names and layouts. Ranks of a pipeline hold
+  /// current values of their own stage only, until gather_parameters().
+  [[nodiscard]] std::vector<NamedTensor> weights() const;
+  /// Optimizer state by slot, each with the names and shapes of weights().
+  [[nodiscard]] std::vector<std::vector<NamedTensor>> optimizer_state() const;
+  [[nodiscard]] View parameter_arena() const { return values_.view(); }
+  [[nodiscard]] View gradient_arena() const { return gradients_.view(); }
+  /// To be called after values were written from outside.
+  void parameters_changed() { ++parameters_.version; }
+  /// Collective: every rank gets every stage's parameters and optimizer state.
+  void gather_parameters();
+  /// Collective: every rank gets rank 0's parameters and optimizer state.
+  void broadcast_parameters();
+  [[nodiscard]] std::string weights_hash() const { return hash_parameters(layout_, values_.view()); }
+
+  /// What runs on this rank, a line an operation.
+  [[nodiscard]] std::string description() const { return train_executor_->description(); }
+
+ private:
+  const Program& program_for(const StepBatch& batch);
+  [[nodiscard]] std::vector<NamedTensor> tensors_over(View arena) const;
+
+  const RunConfig& config_;
+  Backend& backend_;
+  Communicator& communicator_;
+  OrderOfEpoch order_;
+  const DatasetSplits& data_;
+  ModelSpec model_;
+  ParameterLayout layout_;
+  Topology topology_;
+  std::vector<ParameterRange> buckets_;
+  HostBuffer values_, gradients_, optimizer_state_;
+  ParameterBinding parameters_;
+  std::unique_ptr<Stream> stream_;
+  Timeline timeline_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<Executor> train_executor_, test_executor_;
+  std::map<std::vector<bool>, Program> programs_;  // by which micro-batches of this replica hold samples
+};
+
+}  // namespace dml

@@ -1,0 +1,79 @@
+// Where the time of a rank goes: compute, exposed communication, wait for other ranks, other.
+//
+// Every action of a step is recorded with its start and end on the host's monotonic clock, which all
+// processes of one host share. A communication that begins before its partners have arrived first waits for
+// them; that part is known only when the ranks put their records side by side (split_communication), which
+// they do between epochs.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace dml {
+
+/// Nanoseconds on the host's monotonic clock.
+std::int64_t monotonic_ns();
+
+/// One communication as one rank saw it.
+struct CommunicationRecord {
+  enum class Kind : std::int64_t { collective, send, receive };
+  Kind kind = Kind::collective;
+  std::int64_t peer = -1;  ///< of a send or receive
+  std::int64_t start_ns = 0, end_ns = 0;
+};
+
+/// One action for the trace.
+struct TraceRecord {
+  enum class Category : std::int64_t { compute, communication };
+  Category category = Category::compute;
+  std::int64_t step = 0;
+  std::int64_t start_ns = 0, end_ns = 0;
+  std::int64_t wait_ns = 0;  ///< leading part of a communication that waited for a peer, once known
+  char name[40] = {};
+};
+
+/// Seconds of one rank; they add up to the time between the first and the last step.
+struct TimeSplit {
+  double compute_seconds = 0, exposed_communication_seconds = 0, wait_seconds = 0, other_seconds = 0;
+};
+
+/// For each communication of rank `rank`, how long it waited for the ranks it needed: a collective waits for
+/// the last rank to arrive, a receive for its sender to begin. `records[r]` are rank r's, in the order they
+/// happened; the i-th collective of each rank is one operation, and the i-th receive of b from a is a's i-th
+/// send to b.
+std::vector<std::int64_t> wait_times_ns(std::span<const std::vector<CommunicationRecord>> records, int rank);
+
+/// What one rank records while it runs.
+class Timeline {
+ public:
+  void begin_step(std::int64_t step) { step_ = step; }
+  void add_compute(const char* name, std::int64_t start_ns, std::int64_t end_ns);
+  void add_communication(const char* name, const CommunicationRecord& record);
+
+  [[nodiscard]] std::int64_t compute_ns() const { return compute_ns_; }
+  [[nodiscard]] const std::vector<CommunicationRecord>& communications() const { return communications_; }
+  /// Adds the times found by wait_times_ns() for all communications recorded so far and forgets those.
+  void settle(std::span<const std::int64_t> waits_ns);
+  [[nodiscard]] std::int64_t wait_ns() const { return wait_ns_; }
+  [[nodiscard]] std::int64_t exposed_communication_ns() const { return exposed_ns_; }
+  /// The actions of the newest steps (all of the last settled ones that fit kTraceRecords), oldest first.
+  [[nodiscard]] std::vector<TraceRecord> trace() const;
+  /// Starts all sums from zero.
+  void reset();
+
+  static constexpr std::size_t kTraceRecords = 1024;
+
+ private:
+  void remember(TraceRecord::Category category, const char* name, std::int64_t start_ns, std::int64_t end_ns);
+
+  std::int64_t step_ = 0;
+  std::int64_t compute_ns_ = 0, wait_ns_ = 0, exposed_ns_ = 0;
+  std::vector<CommunicationRecord> communications_;
+  std::vector<std::size_t> trace_of_communication_;  // index into all records ever remembered
+  std::vector<TraceRecord> trace_;                   // ring of kTraceRecords
+  std::size_t remembered_ = 0;
+};
+
+}  // namespace dml

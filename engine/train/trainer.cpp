@@ -1,0 +1,250 @@
+#include "engine/train/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/run/checkpoint_directory.h"
+#include "engine/train/learning_rate.h"
+#include "engine/train/settle.h"
+
+namespace dml {
+namespace {
+
+constexpr double kWindowSeconds = 0.25;
+
+double seconds_between(std::int64_t start_ns, std::int64_t end_ns) {
+  return static_cast<double>(end_ns - start_ns) * 1e-9;
+}
+
+}  // namespace
+
+Trainer::Trainer(Session& session, TrainObserver& observer, std::function<bool()> stop_requested)
+    : session_(session),
+      observer_(observer),
+      stop_requested_(std::move(stop_requested)),
+      steps_per_epoch_(session.batches(0).steps()) {}
+
+std::int64_t Trainer::total_steps() const {
+  const std::int64_t by_epochs = session_.config().epochs * steps_per_epoch_;
+  return std::min(by_epochs, session_.config().steps.value_or(by_epochs));
+}
+
+void Trainer::resume(const Checkpoint* checkpoint, const std::string& file) {
+  std::vector<double> numbers(5, 0.0);
+  if (session_.rank() == 0) {
+    DML_ASSERT(checkpoint != nullptr, "rank 0 resumes from a checkpoint");
+    restore_tensors(*checkpoint, this->checkpoint(), file);
+    const std::int64_t batch = session_.config().batch;
+    const std::int64_t length = std::min(checkpoint->cursor, steps_per_epoch_ * batch);
+    numbers = {static_cast<double>(checkpoint->step), static_cast<double>(checkpoint->epoch),
+               static_cast<double>((length + batch - 1) / batch), checkpoint->epoch_loss_sum,
+               static_cast<double>(checkpoint->epoch_samples)};
+  }
+  session_.broadcast_parameters();
+  session_.communicator().broadcast(view_of(std::span(numbers)), 0, session_.stream());
+  cursor_ = {.step = static_cast<std::int64_t>(numbers[0]),
+             .epoch = static_cast<std::int64_t>(numbers[1]),
+             .epoch_step = static_cast<std::int64_t>(numbers[2]),
+             .epoch_loss_sum = numbers[3],
+             .epoch_samples = static_cast<std::int64_t>(numbers[4])};
+  last_checkpoint_step_ = cursor_.step;
+}
+
+TrainResult Trainer::train() {
+  session_.timeline().reset();
+  settled_step_ = cursor_.step;
+  const BatchSequence first = session_.batches(cursor_.epoch);
+  for (const std::int64_t step : {std::int64_t{0}, first.steps() - 1}) {  // a full step and the tail
+    first.take(step, batch_);
+    session_.prepare(batch_);
+  }
+  while (cursor_.step < total_steps() && !result_.stopped) run_epoch();
+  if (!session_.config().run_dir.empty() && cursor_.step != last_checkpoint_step_) write_checkpoint_now();
+  session_.gather_parameters();
+
+  const Timeline& timeline = session_.timeline();
+  result_.steps = cursor_.step;
+  result_.epochs = cursor_.epoch;
+  result_.time.compute_seconds = static_cast<double>(timeline.compute_ns()) * 1e-9;
+  result_.time.wait_seconds = static_cast<double>(timeline.wait_ns()) * 1e-9;
+  result_.time.exposed_communication_seconds =
+      static_cast<double>(timeline.exposed_communication_ns()) * 1e-9;
+  result_.time.other_seconds = result_.train_seconds - result_.time.compute_seconds -
+                               result_.time.wait_seconds - result_.time.exposed_communication_seconds;
+  return result_;
+}
+
+void Trainer::run_epoch() {
+  const BatchSequence batches = session_.batches(cursor_.epoch);
+  epoch_seconds_ = 0;
+  epoch_trained_samples_ = 0;
+  while (cursor_.epoch_step < steps_per_epoch_ && cursor_.step < total_steps() && !result_.stopped) {
+    run_window(batches, next_window_steps(steps_per_epoch_));
+    if (cursor_.step - settled_step_ >= kSettleSteps) settle();
+    const std::int64_t every = session_.config().checkpoint_every_steps;
+    const bool due = every > 0 && cursor_.step % every == 0;
+    if (due || (result_.stopped && !session_.config().run_dir.empty())) write_checkpoint_now();
+  }
+  settle();
+  const bool whole_epoch = cursor_.epoch_step == steps_per_epoch_;
+  if (whole_epoch || cursor_.step == total_steps()) finish_epoch();
+}
+
+/// Windows end at the end of an epoch, of the run, and of every checkpoint interval.
+std::int64_t Trainer::next_window_steps(std::int64_t steps_in_epoch) const {
+  std::int64_t steps = 1;  // the first step is reported by itself
+  if (seconds_per_step_ > 0) {
+    steps = std::clamp(static_cast<std::int64_t>(kWindowSeconds / seconds_per_step_), std::int64_t{1},
+                       kWindowSteps);
+  }
+  steps = std::min({steps, steps_in_epoch - cursor_.epoch_step, total_steps() - cursor_.step});
+  const std::int64_t every = session_.config().checkpoint_every_steps;
+  return every > 0 ? std::min(steps, every - cursor_.step % every) : steps;
+}
+
+void Trainer::run_window(const BatchSequence& batches, std::int64_t steps) {
+  const RunConfig& config = session_.config();
+  window_ = {};
+  const std::int64_t start_ns = monotonic_ns();
+  for (std::int64_t i = 0; i < steps; ++i) {
+    batches.take(cursor_.epoch_step + i, batch_);
+    const std::int64_t step = cursor_.step + i;
+    observer_.on_step(step);
+    const StepOutcome outcome = session_.train_step(
+        batch_, {.step = step,
+                 .samples = batch_.samples,
+                 .learning_rate = learning_rate(config.learning_rate, step, cursor_.epoch, total_steps())});
+    if (!outcome.not_finite.empty()) {
+      throw NegativeResult("the loss became NaN or infinite at step " + std::to_string(step) + " (epoch " +
+                           std::to_string(cursor_.epoch) + ") on rank " + std::to_string(session_.rank()) +
+                           ": " + outcome.not_finite + " not finite. Lower --lr (now " +
+                           std::to_string(config.learning_rate.lr) + ") or look at the data");
+    }
+    window_.losses.push_back(outcome.loss_sum);
+    window_.samples.push_back(batch_.samples);
+  }
+  window_.seconds = seconds_between(start_ns, monotonic_ns());
+  share_window();
+  const double seconds = seconds_between(start_ns, monotonic_ns());
+  result_.train_seconds += seconds;
+  epoch_seconds_ += seconds;
+  account_window();
+}
+
+/// Sums the losses over ranks, and agrees on stopping and on the time a step takes.
+void Trainer::share_window() {
+  std::vector<double> shared = window_.losses;
+  shared.push_back(stop_requested_() ? 1.0 : 0.0);
+  shared.push_back(window_.seconds);
+  Communicator& communicator = session_.communicator();
+  if (communicator.size() > 1) {
+    CommunicationRecord record{.kind = CommunicationRecord::Kind::collective, .start_ns = monotonic_ns()};
+    communicator.all_reduce(view_of(std::span(shared)), session_.stream());
+    record.end_ns = monotonic_ns();
+    session_.timeline().add_communication("losses", record);
+  }
+  const std::size_t steps = window_.losses.size();
+  window_.losses.assign(shared.begin(), shared.begin() + static_cast<std::ptrdiff_t>(steps));
+  window_.stop = shared[steps] > 0;
+  window_.seconds = shared[steps + 1] / communicator.size();
+  seconds_per_step_ = window_.seconds / static_cast<double>(steps);
+}
+
+void Trainer::account_window() {
+  const RunConfig& config = session_.config();
+  double loss_sum = 0;
+  std::int64_t samples = 0;
+  for (std::size_t i = 0; i < window_.losses.size(); ++i) {
+    loss_sum += window_.losses[i];
+    samples += window_.samples[i];
+    cursor_.epoch_loss_sum += window_.losses[i];
+    cursor_.epoch_samples += window_.samples[i];
+    block_loss_sum_ += window_.losses[i];
+    block_samples_ += window_.samples[i];
+    ++cursor_.step;
+    ++cursor_.epoch_step;
+    const bool block_ends = cursor_.step % kLossBlockSteps == 0 || cursor_.epoch_step == steps_per_epoch_ ||
+                            cursor_.step == total_steps();
+    if (block_ends && block_samples_ > 0) {
+      const double rate = learning_rate(config.learning_rate, cursor_.step - 1, cursor_.epoch, total_steps());
+      observer_.on_loss_block(
+          {cursor_.epoch, cursor_.step, block_loss_sum_ / static_cast<double>(block_samples_), rate});
+      block_loss_sum_ = 0;
+      block_samples_ = 0;
+    }
+  }
+  result_.trained_samples += samples;
+  epoch_trained_samples_ += samples;
+  result_.stopped = window_.stop && cursor_.step < total_steps();
+  observer_.on_window(
+      {.epoch = cursor_.epoch,
+       .epochs = config.epochs,
+       .step = cursor_.step,
+       .steps = total_steps(),
+       .loss = samples > 0 ? loss_sum / static_cast<double>(samples) : 0,
+       .learning_rate = learning_rate(config.learning_rate, cursor_.step - 1, cursor_.epoch, total_steps()),
+       .samples_per_second = static_cast<double>(samples) / window_.seconds,
+       .remaining_seconds = seconds_per_step_ * static_cast<double>(total_steps() - cursor_.step)});
+}
+
+void Trainer::settle() {
+  settle_timeline(session_.timeline(), session_.communicator(), session_.stream());
+  settled_step_ = cursor_.step;
+}
+
+void Trainer::finish_epoch() {
+  const RunConfig& config = session_.config();
+  EpochReport report{.epoch = cursor_.epoch,
+                     .epochs = config.epochs,
+                     .step = cursor_.step,
+                     .train_loss = cursor_.epoch_loss_sum / static_cast<double>(cursor_.epoch_samples),
+                     .samples = cursor_.epoch_samples,
+                     .samples_per_second = epoch_seconds_ > 0
+                                               ? static_cast<double>(epoch_trained_samples_) / epoch_seconds_
+                                               : 0,
+                     .evaluation = {}};
+  const bool last = cursor_.step == total_steps();
+  const std::int64_t every = config.eval_every_epochs;
+  if (every > 0 && (last || (cursor_.epoch + 1) % every == 0)) report.evaluation = session_.evaluate();
+  result_.final_train_loss = report.train_loss;
+  if (report.evaluation) result_.evaluation = report.evaluation;
+  observer_.on_epoch(report);
+  if (cursor_.epoch_step == steps_per_epoch_) {
+    ++cursor_.epoch;
+    cursor_.epoch_step = 0;
+    cursor_.epoch_loss_sum = 0;
+    cursor_.epoch_samples = 0;
+  }
+  session_.communicator().barrier(session_.stream());  // so that the next epoch starts together
+}
+
+Checkpoint Trainer::checkpoint() const {
+  Checkpoint checkpoint;
+  checkpoint.weights = session_.weights();
+  const std::vector<std::vector<NamedTensor>> slots = session_.optimizer_state();
+  const std::vector<std::string> names = slots.size() == 2
+                                             ? std::vector<std::string>{"first_moment", "second_moment"}
+                                             : std::vector<std::string>{"momentum"};
+  for (std::size_t slot = 0; slot < slots.size(); ++slot)
+    checkpoint.optimizer.push_back({names[slot], slots[slot]});
+  checkpoint.step = cursor_.step;
+  checkpoint.epoch = cursor_.epoch;
+  checkpoint.cursor = cursor_.epoch_step * session_.config().batch;
+  checkpoint.epoch_loss_sum = cursor_.epoch_loss_sum;
+  checkpoint.epoch_samples = cursor_.epoch_samples;
+  checkpoint.configuration = canonical_configuration(session_.config());
+  return checkpoint;
+}
+
+void Trainer::write_checkpoint_now() {
+  settle();
+  session_.gather_parameters();
+  if (session_.rank() == 0) {
+    result_.checkpoint = write_checkpoint(session_.config().run_dir, checkpoint());
+    observer_.on_checkpoint(result_.checkpoint);
+  }
+  last_checkpoint_step_ = cursor_.step;
+  session_.communicator().barrier(session_.stream());
+}
+
+}  // namespace dml
