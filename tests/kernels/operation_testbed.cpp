@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "kernels/base/lowering.h"
 #include "kernels/base/philox.h"
 #include "tests/kernels/compare.h"
 #include "tests/kernels/oracle.h"
@@ -47,37 +48,6 @@ struct Extent {
   std::int64_t N = 0, input = 0, output = 0, images = 0, classes = 0;
   bool gathers = false, loses = false;
 };
-
-std::int64_t output_elements(const Operation& operation) {
-  return std::visit(
-      [](const auto& work) -> std::int64_t {
-        using Work = std::decay_t<decltype(work)>;
-        if constexpr (std::is_same_v<Work, GatherNormalize>) {
-          return work.N * work.sample_elements();
-        } else if constexpr (std::is_same_v<Work, Relu>) {
-          return work.elements;
-        } else if constexpr (std::is_same_v<Work, SoftmaxCrossEntropy>) {
-          return work.N * work.K;
-        } else {
-          return work.shape.output_elements();
-        }
-      },
-      operation.work);
-}
-
-std::int64_t input_elements(const Operation& operation) {
-  return std::visit(
-      [&](const auto& work) -> std::int64_t {
-        using Work = std::decay_t<decltype(work)>;
-        if constexpr (std::is_same_v<Work, Convolution> || std::is_same_v<Work, Linear> ||
-                      std::is_same_v<Work, MaxPool>) {
-          return work.shape.input_elements();
-        } else {
-          return output_elements(operation);
-        }
-      },
-      operation.work);
-}
 
 Extent extent_of(const StageCase& stage) {
   Extent extent;
@@ -305,7 +275,10 @@ AssertionResult check_inference(Backend& backend, const StageCase& stage, const 
 
 AssertionResult check_stage(Backend& backend, const StageCase& stage, Values values) {
   const double unit = unit_roundoff(backend.dtype());
-  const std::optional<Expectation> expectation = expect(stage, values, unit, 1);
+  const std::uint64_t first_seed = values == Values::small_integers ? 1 : 1001;
+  // Scaled pixels are no integers, yet few enough that sums with integer weights tie.
+  if (extent_of(stage).gathers) values = Values::reals;
+  const std::optional<Expectation> expectation = expect(stage, values, unit, first_seed);
   if (!expectation)
     return AssertionFailure() << stage.name << ": no conclusive inputs in " << kAttempts << " attempts";
   if (values == Values::small_integers && !(expectation->oracle.largest_sum() * unit < 1)) {
