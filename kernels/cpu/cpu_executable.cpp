@@ -1,0 +1,164 @@
+#include "kernels/cpu/cpu_executable.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "kernels/cpu/parametrised_steps.h"
+#include "kernels/cpu/stage_check.h"
+#include "kernels/cpu/threads.h"
+
+namespace dml::cpu {
+namespace {
+
+/// The dimensions of what the first operation reads.
+dnnl::memory::dims input_dims(const Operation& operation) {
+  struct Dims {
+    dnnl::memory::dims operator()(const GatherNormalize& /*none*/) const { return {}; }
+    dnnl::memory::dims operator()(const Convolution& c) const {
+      return {c.shape.N, c.shape.C, c.shape.H, c.shape.W};
+    }
+    dnnl::memory::dims operator()(const Linear& l) const { return {l.shape.N, l.shape.C}; }
+    dnnl::memory::dims operator()(const Relu& r) const { return {1, r.elements}; }
+    dnnl::memory::dims operator()(const MaxPool& p) const {
+      return {p.shape.N, p.shape.C, p.shape.H, p.shape.W};
+    }
+    dnnl::memory::dims operator()(const SoftmaxCrossEntropy& s) const { return {s.N, s.K}; }
+  };
+  return std::visit(Dims(), operation.work);
+}
+
+bool reads_samples(const Operation& operation) {
+  return std::holds_alternative<GatherNormalize>(operation.work) ||
+         std::holds_alternative<SoftmaxCrossEntropy>(operation.work);
+}
+
+bool all_finite(const dnnl::memory& memory) {
+  const float* const values = floats(memory);
+  return std::all_of(values, values + float_count(memory), [](float value) { return std::isfinite(value); });
+}
+
+}  // namespace
+
+CpuExecutable::CpuExecutable(const Onednn& onednn, int threads, std::span<const Operation> operations,
+                             ParameterBinding& parameters, const DataBinding& data,
+                             const CompileOptions& options)
+    : onednn_(onednn),
+      threads_(threads),
+      options_(options),
+      packed_(PackedWeights::of(parameters)),
+      sample_indices_(std::any_of(operations.begin(), operations.end(), reads_samples)
+                          ? static_cast<std::size_t>(check_stage(operations))
+                          : 0),
+      stage_{onednn_, parameters, data, *packed_, scratchpad_, sample_indices_, options.training} {
+  const ThreadScope team(threads_);
+  compile_forward(operations);
+  if (options_.training) compile_backward(options_.input_gradient);
+  scratchpad_.allocate_all(onednn_);
+}
+
+void CpuExecutable::compile_forward(std::span<const Operation> operations) {
+  const dnnl::memory::dims dims = input_dims(operations.front());
+  if (!dims.empty()) input_ = allocate(onednn_, plain_layout(dims));
+  dnnl::memory current = input_;
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    const std::string& layer = operations[i].layer;
+    const auto& work = operations[i].work;
+    if (const auto* const gather = std::get_if<GatherNormalize>(&work)) {
+      steps_.push_back(make_gather_step(stage_, layer, *gather));
+    } else if (const auto* const convolution = std::get_if<Convolution>(&work)) {
+      steps_.push_back(make_convolution_step(stage_, layer, *convolution, current));
+    } else if (const auto* const linear = std::get_if<Linear>(&work)) {
+      steps_.push_back(make_linear_step(stage_, layer, *linear, current));
+    } else if (const auto* const pool = std::get_if<MaxPool>(&work)) {
+      steps_.push_back(make_max_pool_step(stage_, layer, *pool, false, current));
+    } else if (const auto* const loss = std::get_if<SoftmaxCrossEntropy>(&work)) {
+      auto step = make_loss_step(stage_, layer, *loss, current);
+      loss_ = step.get();
+      steps_.push_back(std::move(step));
+    } else if (i + 1 < operations.size() && std::holds_alternative<MaxPool>(operations[i + 1].work)) {
+      steps_.push_back(
+          make_max_pool_step(stage_, layer, std::get<MaxPool>(operations[++i].work), true, current));
+    } else {
+      steps_.push_back(make_relu_step(stage_, layer, current, i == 0));
+    }
+    current = steps_.back()->output();
+  }
+  to_plain_output_ = Conversion(stage_, current, plain_layout(dims_of(current.get_desc())));
+  output_ = to_plain_output_.result();
+}
+
+void CpuExecutable::compile_backward(bool want_input_gradient) {
+  dnnl::memory gradient;
+  if (loss_ == nullptr) {
+    output_gradient_ = allocate(onednn_, output_.get_desc());
+    gradient = output_gradient_;
+  }
+  // A step hands a gradient down as long as a step before it, or the caller, has a use for one.
+  const auto first_user =
+      std::find_if(steps_.begin(), steps_.end(), [](const auto& step) { return step->has_parameters(); });
+  const bool caller_wants_it = want_input_gradient && !is_empty(input_);
+  const auto first = caller_wants_it ? std::size_t{0} : static_cast<std::size_t>(first_user - steps_.begin());
+  first_backward_step_ = std::min(first, steps_.size());
+  for (std::size_t i = steps_.size(); i-- > first_backward_step_;) {
+    gradient = steps_[i]->compile_backward(gradient, i > first_backward_step_ || caller_wants_it);
+  }
+  if (!caller_wants_it) return;
+  to_plain_input_gradient_ = Conversion(stage_, gradient, input_.get_desc());
+  input_gradient_ = to_plain_input_gradient_.result();
+}
+
+void CpuExecutable::run(Phase phase, Stream& /*stream*/) {
+  const ThreadScope team(threads_);
+  if (phase == Phase::forward) {
+    for (const auto& step : steps_) step->forward();
+    to_plain_output_.run(onednn_.stream);
+    return;
+  }
+  DML_ASSERT(options_.training, "backward() of a stage that was compiled for inference");
+  for (std::size_t i = steps_.size(); i-- > first_backward_step_;) {
+    steps_[i]->backward(phase == Phase::backward_accumulate);
+  }
+  to_plain_input_gradient_.run(onednn_.stream);
+}
+
+LossResult CpuExecutable::loss() {
+  DML_ASSERT(loss_ != nullptr, "loss() of a stage that does not end in one");
+  return loss_->result();
+}
+
+std::string CpuExecutable::first_non_finite_layer() {
+  for (const auto& step : steps_) {
+    if (!all_finite(step->output())) return step->layer();
+  }
+  return {};
+}
+
+std::string CpuExecutable::description() const {
+  std::string lines;
+  for (const auto& step : steps_) lines += step->layer() + ": " + step->description() + "\n";
+  return lines;
+}
+
+View CpuExecutable::view_of_memory(const dnnl::memory& memory) {
+  if (is_empty(memory)) return {};
+  return {memory.get_data_handle(), float_count(memory), DType::f32};
+}
+
+void EmptyExecutable::run(Phase phase, Stream& /*stream*/) {
+  if (phase != Phase::backward) return;
+  const auto clear = [&](std::int64_t offset, std::int64_t count) {
+    std::ranges::fill(parameters_.gradients.slice(offset, count).as<float>(), 0.0F);
+  };
+  for (const Operation& operation : operations_) {
+    if (const auto* const convolution = std::get_if<Convolution>(&operation.work)) {
+      clear(convolution->weight_offset, convolution->shape.weight_elements());
+      clear(convolution->bias_offset, convolution->shape.K);
+    } else if (const auto* const linear = std::get_if<Linear>(&operation.work)) {
+      clear(linear->weight_offset, linear->shape.weight_elements());
+      clear(linear->bias_offset, linear->shape.K);
+    }
+  }
+}
+
+}  // namespace dml::cpu

@@ -1,0 +1,63 @@
+// GatherNormalize: y[n] = (image[index[n]] / 255 - mean) / stddev, by a table of the 256 possible values.
+#include <array>
+
+#include "kernels/cpu/gather.h"
+#include "kernels/cpu/simple_steps.h"
+#include "kernels/cpu/threads.h"
+
+namespace dml::cpu {
+
+std::array<float, 256> normalization_table(const GatherNormalize& gather) {
+  std::array<float, 256> table{};
+  for (std::size_t value = 0; value < table.size(); ++value) {
+    table.at(value) = static_cast<float>((static_cast<double>(value) / 255 - gather.mean) / gather.stddev);
+  }
+  return table;
+}
+
+const std::uint8_t* resident_image(const StageContext& stage, std::int64_t n, std::int64_t sample_elements) {
+  const std::int64_t index = stage.sample_indices[static_cast<std::size_t>(n)];
+  const auto samples = static_cast<std::int64_t>(stage.data.images.size()) / sample_elements;
+  DML_ASSERT(index >= 0 && index < samples, "sample index " + std::to_string(index) + " of a data set of " +
+                                                std::to_string(samples) + " samples");
+  return stage.data.images.data() + index * sample_elements;
+}
+
+namespace {
+
+class GatherStep final : public Step {
+ public:
+  GatherStep(StageContext& stage, const std::string& layer, const GatherNormalize& gather)
+      : Step(layer), stage_(stage), gather_(gather), table_(normalization_table(gather)) {
+    output_ = allocate(stage.onednn, plain_layout({gather.N, gather.C, gather.H, gather.W}));
+  }
+
+  void forward() override {
+    const std::int64_t elements = gather_.sample_elements();
+    for (std::int64_t n = 0; n < gather_.N; ++n) {
+      const std::uint8_t* const image = resident_image(stage_, n, elements);
+      float* const y = floats(output_) + n * elements;
+      for (std::int64_t i = 0; i < elements; ++i) y[i] = table_[image[i]];  // NOLINT: an u8 is below 256
+    }
+  }
+
+  dnnl::memory compile_backward(const dnnl::memory& /*output_gradient*/, bool /*want*/) override {
+    return {};
+  }
+  void backward(bool /*accumulate*/) override {}
+  [[nodiscard]] std::string description() const override { return "gather: table of 256"; }
+
+ private:
+  StageContext& stage_;
+  GatherNormalize gather_;
+  std::array<float, 256> table_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_gather_step(StageContext& stage, const std::string& layer,
+                                       const GatherNormalize& gather) {
+  return std::make_unique<GatherStep>(stage, layer, gather);
+}
+
+}  // namespace dml::cpu

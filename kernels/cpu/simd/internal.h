@@ -1,0 +1,20 @@
+// The kernels of one instruction set, declared for its table. Included by the files of this folder alone.
+#pragma once
+
+#include "kernels/cpu/simd/kernels.h"
+
+#ifndef DML_ISA
+#error "compile this folder through kernels/cpu/CMakeLists.txt, which names the instruction set in DML_ISA"
+#endif
+
+namespace dml::cpu::DML_ISA {
+
+void relu_forward(const float* x, float* y, std::int64_t count);
+void relu_backward(const float* y, const float* dy, float* dx, std::int64_t count);
+void max_pool_forward(const PoolPlane& plane, bool relu, const float* x, float* y, std::int32_t* choice);
+void max_pool_backward(const PoolPlane& plane, bool relu, const float* dy, const std::int32_t* choice,
+                       const float* y, float* dx);
+void sgd(const SgdScalars& s, const float* gradient, float* momentum, float* w, std::int64_t count);
+void adam(const AdamScalars& s, const float* gradient, float* m, float* v, float* w, std::int64_t count);
+
+}  // namespace dml::cpu::DML_ISA

@@ -1,0 +1,12 @@
+// The table of one instruction set.
+#include "kernels/cpu/simd/internal.h"
+
+#define DML_TEXT_OF(name) #name
+#define DML_TEXT(name) DML_TEXT_OF(name)
+
+namespace dml::cpu::DML_ISA {
+
+const SimdKernels kKernels = {DML_TEXT(DML_ISA), relu_forward, relu_backward, max_pool_forward,
+                              max_pool_backward, sgd,          adam};
+
+}  // namespace dml::cpu::DML_ISA

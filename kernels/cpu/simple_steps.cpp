@@ -1,0 +1,135 @@
+#include "kernels/cpu/simple_steps.h"
+
+#include <vector>
+
+#include "kernels/cpu/simd/kernels.h"
+#include "kernels/cpu/threads.h"
+
+namespace dml::cpu {
+namespace {
+
+class ReluStep final : public Step {
+ public:
+  ReluStep(StageContext& stage, const std::string& layer, const dnnl::memory& source, bool keep_source)
+      : Step(layer), stage_(stage), source_(source) {
+    output_ = keep_source ? allocate(stage.onednn, source.get_desc()) : source;
+  }
+
+  void forward() override {
+    const float* const x = floats(source_);
+    float* const y = floats(output_);
+    parallel_chunks(float_count(output_), [&](std::int64_t first, std::int64_t count) {
+      kernels_.relu_forward(x + first, y + first, count);
+    });
+  }
+
+  dnnl::memory compile_backward(const dnnl::memory& output_gradient, bool want_input_gradient) override {
+    if (!want_input_gradient) return {};
+    output_gradient_ = Conversion(stage_, output_gradient, output_.get_desc());
+    input_gradient_ = allocate(stage_.onednn, output_.get_desc());
+    return input_gradient_;
+  }
+
+  void backward(bool /*accumulate*/) override {
+    if (is_empty(input_gradient_)) return;
+    output_gradient_.run(stage_.onednn.stream);
+    const float* const y = floats(output_);
+    const float* const dy = floats(output_gradient_.result());
+    float* const dx = floats(input_gradient_);
+    parallel_chunks(float_count(output_), [&](std::int64_t first, std::int64_t count) {
+      kernels_.relu_backward(y + first, dy + first, dx + first, count);
+    });
+  }
+
+  [[nodiscard]] std::string description() const override {
+    return std::string("relu: simd:") + kernels_.name;
+  }
+
+ private:
+  StageContext& stage_;
+  const SimdKernels& kernels_ = simd_kernels();
+  dnnl::memory source_, input_gradient_;
+  Conversion output_gradient_;
+};
+
+class MaxPoolStep final : public Step {
+ public:
+  MaxPoolStep(StageContext& stage, const std::string& layer, const MaxPool& pool, bool relu,
+              const dnnl::memory& source)
+      : Step(layer), stage_(stage), relu_(relu) {
+    const PoolShape& shape = pool.shape;
+    PlaneLayout planes;
+    const bool keeps_layout = find_plane_layout(source.get_desc(), &planes);
+    source_ = Conversion(
+        stage, source, keeps_layout ? source.get_desc() : plain_layout({shape.N, shape.C, shape.H, shape.W}));
+    find_plane_layout(source_.result().get_desc(), &planes);
+    planes_ = planes.outer;
+    plane_ = {shape.H, shape.W, shape.P(), shape.Q(), planes.inner, shape.window, shape.stride};
+    output_ = allocate(stage.onednn,
+                       same_order(source_.result().get_desc(), {shape.N, shape.C, shape.P(), shape.Q()}));
+    choice_.resize(static_cast<std::size_t>(float_count(output_)));
+  }
+
+  void forward() override {
+    source_.run(stage_.onednn.stream);
+    const float* const x = floats(source_.result());
+    float* const y = floats(output_);
+    parallel_items(planes_, float_count(source_.result()) > kWorthATeam, [&](std::int64_t i) {
+      kernels_.max_pool_forward(plane_, relu_, x + i * input_points(), y + i * output_points(),
+                                choice_.data() + i * output_points());
+    });
+  }
+
+  dnnl::memory compile_backward(const dnnl::memory& output_gradient, bool want_input_gradient) override {
+    if (!want_input_gradient) return {};
+    output_gradient_ = Conversion(stage_, output_gradient, output_.get_desc());
+    input_gradient_ = allocate(stage_.onednn, source_.result().get_desc());
+    return input_gradient_;
+  }
+
+  void backward(bool /*accumulate*/) override {
+    if (is_empty(input_gradient_)) return;
+    output_gradient_.run(stage_.onednn.stream);
+    const float* const y = floats(output_);
+    const float* const dy = floats(output_gradient_.result());
+    float* const dx = floats(input_gradient_);
+    parallel_items(planes_, float_count(input_gradient_) > kWorthATeam, [&](std::int64_t i) {
+      kernels_.max_pool_backward(plane_, relu_, dy + i * output_points(),
+                                 choice_.data() + i * output_points(), y + i * output_points(),
+                                 dx + i * input_points());
+    });
+  }
+
+  [[nodiscard]] std::string description() const override {
+    return std::string(relu_ ? "relu + " : "") + "max pool: simd:" + kernels_.name + " over " +
+           std::to_string(plane_.inner) + " channels";
+  }
+
+ private:
+  static constexpr std::int64_t kWorthATeam = 16384;
+  [[nodiscard]] std::int64_t input_points() const { return plane_.H * plane_.W * plane_.inner; }
+  [[nodiscard]] std::int64_t output_points() const { return plane_.P * plane_.Q * plane_.inner; }
+
+  StageContext& stage_;
+  const SimdKernels& kernels_ = simd_kernels();
+  bool relu_;
+  std::int64_t planes_ = 0;
+  PoolPlane plane_{};
+  Conversion source_, output_gradient_;
+  dnnl::memory input_gradient_;
+  std::vector<std::int32_t> choice_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_relu_step(StageContext& stage, const std::string& layer,
+                                     const dnnl::memory& source, bool keep_source) {
+  return std::make_unique<ReluStep>(stage, layer, source, keep_source);
+}
+
+std::unique_ptr<Step> make_max_pool_step(StageContext& stage, const std::string& layer, const MaxPool& pool,
+                                         bool relu, const dnnl::memory& source) {
+  return std::make_unique<MaxPoolStep>(stage, layer, pool, relu, source);
+}
+
+}  // namespace dml::cpu
