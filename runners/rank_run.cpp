@@ -1,0 +1,110 @@
+#include "runners/rank_run.h"
+
+#include <vector>
+
+#include "engine/parallel/modes.h"
+#include "engine/train/agreement.h"
+#include "engine/train/backends.h"
+#include "engine/train/timeline.h"
+#include "engine/train/weights_file.h"
+#include "runners/text.h"
+
+namespace dml {
+namespace {
+
+/// "16", or "10 to 11" when the slices are not all alike.
+std::string slice_range(std::int64_t samples, int parts) {
+  const std::vector<std::int64_t> sizes = slice_sizes(samples, parts);
+  if (sizes.front() == sizes.back()) return std::to_string(sizes.front());
+  return std::to_string(sizes.back()) + " to " + std::to_string(sizes.front());
+}
+
+std::string stage_name(const ModelSpec& model, const Stage& stage) {
+  const std::string& first = layer_name(model.layers[static_cast<std::size_t>(stage.first_layer)]);
+  const std::string& last = layer_name(model.layers[static_cast<std::size_t>(stage.last_layer - 1)]);
+  return first == last ? first : first + ".." + last;
+}
+
+}  // namespace
+
+std::string batch_meaning(const RunConfig& config) {
+  const ParallelOptions& parallel = config.parallel;
+  std::string text = "batch " + std::to_string(config.batch);
+  if (parallel.mode == Mode::data_parallel) {
+    text += " = " + plural(parallel.ranks, "replica") + " x " + slice_range(config.batch, parallel.ranks);
+  }
+  if (slices_per_step(parallel) > 1) {
+    const char* slices = parallel.mode == Mode::model_parallel ? " micro-batches" : " accumulated slices";
+    const std::int64_t share = parallel.mode == Mode::data_parallel
+                                   ? (config.batch + parallel.ranks - 1) / parallel.ranks
+                                   : config.batch;
+    text += parallel.mode == Mode::data_parallel ? ", each = " : " = ";
+    text += std::to_string(slices_per_step(parallel)) + slices + " x " +
+            slice_range(share, slices_per_step(parallel));
+  }
+  return text;
+}
+
+RankRun::RankRun(const Invocation& invocation, const RankContext& context)
+    : invocation_(invocation), context_(context), started_ns_(monotonic_ns()) {
+  const RunConfig& config = invocation.config;
+  data_ = load_dataset(config.data);
+  backend_ = make_backend(config.device, config.precision, config.threads);
+  communicator_ = connect(context, config.deadline);
+  const std::unique_ptr<Stream> stream = backend_->make_stream();
+  check_agreement(*communicator_, *stream, canonical_configuration(config), data_);
+
+  const int replicas = config.parallel.mode == Mode::data_parallel ? config.parallel.ranks : 1;
+  sampler_ = make_sampler(config.sampler,
+                          {.samples = data_.train.samples, .replicas = replicas, .seed = config.seed});
+  const OrderOfEpoch order = [this](std::int64_t epoch) {
+    auto positions = std::make_shared<const EpochOrder>(sampler_->epoch(epoch));
+    return SampleOrder{positions->length(), [positions](std::int64_t p) { return positions->sample(p); }};
+  };
+  session_ = std::make_unique<Session>(config, *backend_, *communicator_, data_, order);
+  if (!config.init_from.empty()) load_weights(*session_, config.init_from);
+}
+
+double RankRun::elapsed_seconds() const {
+  return static_cast<double>(monotonic_ns() - started_ns_) * 1e-9;
+}
+
+std::string RankRun::headline() {
+  const RunConfig& config = invocation_.config;
+  const ModelSpec& model = session_->model();
+  const Topology& topology = session_->topology();
+  std::string text = model.name + " (" + with_thousands(session_->layout().elements()) + " parameters) on " +
+                     data_.train.name + ": " + with_thousands(data_.train.samples) + " training and " +
+                     with_thousands(data_.test.samples) + " test samples from " + data_.train.source + "\n";
+  text += to_string(config.parallel.mode) + " on " + plural(context_.world_size, "rank") + " x " +
+          plural(config.threads, "thread") + " (" + to_string(config.device) + ", " +
+          to_string(config.precision) + "): " + batch_meaning(config) + "\n";
+  if (topology.stage_count() > 1) {
+    const std::vector<double> shares = stage_work(topology, model);
+    std::string stages;
+    for (std::size_t s = 0; s < shares.size(); ++s) {
+      stages += (s == 0 ? "" : " | ") + stage_name(model, topology.stages[s]) + " " + percent(shares[s], 0);
+    }
+    text += "work of the stages: " + stages + ": at this cut nothing exceeds " +
+            decimal(speedup_ceiling(topology, model), 2) + "x\n";
+  }
+  if (!sampler_->is_global()) {
+    text += "sampler " + config.sampler + ": " + percent(unseen_share(0), 1) +
+            " of the training set is seen by no replica in the first epoch\n";
+  }
+  return text;
+}
+
+double RankRun::unseen_share(std::int64_t epoch) const {
+  if (sampler_->is_global()) return 0;
+  const EpochOrder order = sampler_->epoch(epoch);
+  std::vector<bool> seen(static_cast<std::size_t>(data_.train.samples));
+  for (std::int64_t p = 0; p < order.length(); ++p) {
+    if (const auto sample = order.sample(p)) seen[static_cast<std::size_t>(*sample)] = true;
+  }
+  std::int64_t unseen = 0;
+  for (const bool s : seen) unseen += s ? 0 : 1;
+  return static_cast<double>(unseen) / static_cast<double>(data_.train.samples);
+}
+
+}  // namespace dml

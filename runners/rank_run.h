@@ -1,0 +1,51 @@
+// Assembles what train, evaluate and benchmark have in common on one rank: data, peers, backend, sampler,
+// session.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/comm/communicator.h"
+#include "engine/data/dataset.h"
+#include "engine/train/session.h"
+#include "kernels/base/backend.h"
+#include "runners/cli/invocation.h"
+#include "runners/launch/rank_context.h"
+#include "samplers/sampler.h"
+
+namespace dml {
+
+class RankRun {
+ public:
+  /// Loads the data, connects to the other ranks, checks that all of them were started alike, and builds the
+  /// session with its initial weights (--init-from, or from the seed).
+  RankRun(const Invocation& invocation, const RankContext& context);
+
+  [[nodiscard]] const Invocation& invocation() const { return invocation_; }
+  [[nodiscard]] const RankContext& context() const { return context_; }
+  [[nodiscard]] const DatasetSplits& data() const { return data_; }
+  [[nodiscard]] Session& session() { return *session_; }
+  [[nodiscard]] bool is_rank_zero() const { return context_.rank == 0; }
+  /// Seconds since the run was begun.
+  [[nodiscard]] double elapsed_seconds() const;
+
+  /// What this run is, for people: model, data, mode, what the batch means, what the split can give at best.
+  [[nodiscard]] std::string headline();
+  /// The share of the training set that no replica sees in `epoch`; 0 for global orders.
+  [[nodiscard]] double unseen_share(std::int64_t epoch) const;
+
+ private:
+  const Invocation& invocation_;
+  const RankContext& context_;
+  std::int64_t started_ns_;
+  DatasetSplits data_;
+  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<Communicator> communicator_;
+  std::unique_ptr<Sampler> sampler_;
+  std::unique_ptr<Session> session_;
+};
+
+/// "batch 32 = 2 replicas x 16": what the batch means under this split.
+std::string batch_meaning(const RunConfig& config);
+
+}  // namespace dml

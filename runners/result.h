@@ -1,0 +1,44 @@
+// The result of a run: one JSON object for programs, a few lines for people.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/train/session.h"
+#include "engine/train/timeline.h"
+#include "runners/rank_run.h"
+
+namespace dml {
+
+/// One rank's entry in ranks[].
+struct RankTime {
+  int rank = 0;
+  std::string host, device;
+  TimeSplit time;
+};
+
+/// Collective: every rank's entry, in rank order, on every rank.
+std::vector<RankTime> gather_rank_times(RankRun& run, const TimeSplit& mine);
+
+/// What a command measured; what it did not measure stays empty and becomes null.
+struct Measurements {
+  std::optional<std::int64_t> epochs, steps;
+  std::optional<double> final_train_loss;
+  std::optional<Evaluation> evaluation;
+  std::optional<double> setup_seconds, train_seconds, samples_per_second;
+  std::optional<std::string> weights_hash;
+  std::vector<RankTime> ranks;
+};
+
+constexpr int kResultSchemaVersion = 1;
+
+/// The object of `--json`, version kResultSchemaVersion (see docs/json.md).
+nlohmann::json result_json(RankRun& run, const Measurements& measurements);
+
+/// The rows "rank device compute communication wait other" with seconds and shares.
+std::string rank_time_table(const std::vector<RankTime>& ranks);
+
+}  // namespace dml
