@@ -1,11 +1,14 @@
 // The one way ranks exchange data.
 //
-// Contract: every operation is enqueued on a stream and, for the host communicators here, has finished when the
-// call returns. Every operation has a deadline: when a peer dies or does not take part in time the call throws
-// PeerError naming this rank, the operation and the cause, and the communicator is unusable from then on.
-// Collectives must be called by all ranks in the same order. Reductions add in an order that depends only on the
-// number of ranks and the size, so the same inputs give the same bits, on every rank alike.
-// Views hold f32, f64, u8, i32 or i64 (u8 only where nothing is reduced); empty views are legal everywhere.
+// Contract: every operation is enqueued on a stream and, for the host communicators here, has finished when
+// the call returns. Every operation has a deadline: when a peer dies or does not take part in time the call
+// throws PeerError naming this rank, the operation and the cause, and the communicator is unusable from then
+// on: every later call throws at once and repeats the first cause. A peer that died is noticed at once, one
+// that stalls when the deadline has passed without a byte from it. Collectives must be called by all ranks in
+// the same order; sends and receives may come between them in any order. Reductions add in rank order, ((x0 +
+// x1) + x2) + ..., whatever the size, the algorithm and the communicator: the same inputs give the same bits,
+// on every rank, in every run and on every implementation. Views hold f32, f64, u8, i32 or i64 (u8 only where
+// nothing is reduced); empty views are legal everywhere. A communicator is used by one thread at a time.
 #pragma once
 
 #include <chrono>
@@ -37,10 +40,11 @@ class Communicator {
   virtual void all_gather(View values, View gathered, Stream& stream) = 0;
   /// values on every rank = values of `root`.
   virtual void broadcast(View values, int root, Stream& stream) = 0;
-  /// Sends to `peer`, whose recv() from this rank takes messages in the order they were sent. May return before
-  /// the peer has received; the memory may be reused at once.
+  /// Sends to `peer`, whose recv() from this rank takes messages in the order they were sent. May return
+  /// before the peer has received; the memory may be reused at once.
   virtual void send(View values, int peer, Stream& stream) = 0;
-  /// Waits for the next message from `peer`, which must have exactly values.bytes() bytes.
+  /// Waits for the next message from `peer`, which must have exactly values.bytes() bytes: a PeerError naming
+  /// both sizes if not.
   virtual void recv(View values, int peer, Stream& stream) = 0;
   /// Returns when every rank has called it.
   virtual void barrier(Stream& stream) = 0;
@@ -49,18 +53,24 @@ class Communicator {
 struct CommunicatorOptions {
   int rank = 0;
   int size = 1;
-  std::chrono::milliseconds deadline{60000};  ///< of every single operation, and of connecting
-  std::string interface_address = "127.0.0.1";  ///< the local address peers connect to
+  std::chrono::milliseconds deadline{60000};    ///< of every single operation, and of connecting
+  std::string interface_address = "127.0.0.1";  ///< the local address or host name peers connect to
+  std::string name = "world";  ///< prefix of its keys: unique among the communicators of a store
 };
 
 /// A world of one rank: every operation is a copy or nothing, send and recv are errors.
 std::unique_ptr<Communicator> make_solo_communicator();
 
-/// Ranks as processes, connected in full mesh over TCP by Gloo. `store` is used only while connecting.
+/// Ranks as processes, connected in full mesh over TCP by Gloo. `store` is used only while connecting, and no
+/// rank returns before all ranks have read what they need from it. Ignores SIGPIPE in this process unless it
+/// is handled already: a dead peer has to be an error and not the end of the process. Throws PeerError when a
+/// rank does not join within the deadline, UnavailableError when the interface address is not one of this
+/// host.
 std::unique_ptr<Communicator> make_gloo_communicator(Store& store, const CommunicatorOptions& options);
 
 /// Ranks as threads of one process, for tests: element r belongs to rank r. If one of them throws and its
 /// communicator is destroyed, the others' calls throw PeerError at once.
-std::vector<std::unique_ptr<Communicator>> make_thread_communicators(int size, std::chrono::milliseconds deadline);
+std::vector<std::unique_ptr<Communicator>> make_thread_communicators(int size,
+                                                                     std::chrono::milliseconds deadline);
 
 }  // namespace dml
