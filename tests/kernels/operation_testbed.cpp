@@ -6,8 +6,6 @@
 #include <optional>
 #include <utility>
 
-#include "kernels/base/lowering.h"
-#include "kernels/base/philox.h"
 #include "tests/kernels/compare.h"
 #include "tests/kernels/oracle.h"
 #include "tests/kernels/stage_subject.h"
@@ -19,104 +17,8 @@ using ::testing::AssertionFailure;
 using ::testing::AssertionResult;
 using ::testing::AssertionSuccess;
 
-constexpr std::int64_t kSamples = 41;         // of the resident data set
 constexpr int kAttempts = 20;                 // at inputs on which rounding decides nothing
 constexpr double kMostDoubtfulOutputs = 0.1;  // a larger fraction would leave too little to compare
-
-/// Numbers that are the same on every run: element i of stream `stream`.
-std::vector<double> random_reals(std::size_t elements, std::uint64_t seed, std::uint32_t stream,
-                                 double scale) {
-  const PhiloxStream random(seed, RandomUse::synthetic_data, stream);
-  std::vector<double> values(elements);
-  // Rounded to fp32, so that every backend is given the same numbers.
-  for (std::size_t i = 0; i < elements; ++i)
-    values[i] = static_cast<float>((2.0 * random.uniform(i) - 1) * scale);
-  return values;
-}
-
-std::vector<double> random_integers(std::size_t elements, std::uint64_t seed, std::uint32_t stream,
-                                    int largest) {
-  const PhiloxStream random(seed, RandomUse::synthetic_data, stream);
-  std::vector<double> values(elements);
-  for (std::size_t i = 0; i < elements; ++i) {
-    values[i] = static_cast<double>(random.word(i) % static_cast<std::uint32_t>(2 * largest + 1)) - largest;
-  }
-  return values;
-}
-
-struct Extent {
-  std::int64_t N = 0, input = 0, output = 0, images = 0, classes = 0;
-  bool gathers = false, loses = false;
-};
-
-Extent extent_of(const StageCase& stage) {
-  Extent extent;
-  extent.input = input_elements(stage.operations.front());
-  extent.output = output_elements(stage.operations.back());
-  if (const auto* gather = std::get_if<GatherNormalize>(&stage.operations.front().work)) {
-    extent.gathers = true;
-    extent.N = gather->N;
-    extent.images = gather->sample_elements();
-    extent.input = 0;
-  }
-  if (const auto* softmax = std::get_if<SoftmaxCrossEntropy>(&stage.operations.back().work)) {
-    extent.loses = true;
-    extent.N = softmax->N;
-    extent.classes = softmax->K;
-  }
-  return extent;
-}
-
-/// Weights scaled to keep activations near 1, as an initialisation would; biases of the same size.
-void fill_real_parameters(const StageCase& stage, std::uint64_t seed, std::vector<double>& parameters) {
-  std::uint32_t stream = 100;
-  const auto fill = [&](std::int64_t offset, std::int64_t elements, std::int64_t fan_in) {
-    const double scale = 1.7 / std::sqrt(static_cast<double>(fan_in));
-    const auto values = random_reals(static_cast<std::size_t>(elements), seed, stream++, scale);
-    std::copy(values.begin(), values.end(), parameters.begin() + offset);
-  };
-  for (const Operation& operation : stage.operations) {
-    if (const auto* convolution = std::get_if<Convolution>(&operation.work)) {
-      const ConvolutionShape& s = convolution->shape;
-      fill(convolution->weight_offset, s.weight_elements(), s.C * s.R * s.S);
-      fill(convolution->bias_offset, s.K, s.C * s.R * s.S);
-    } else if (const auto* linear = std::get_if<Linear>(&operation.work)) {
-      fill(linear->weight_offset, linear->shape.weight_elements(), linear->shape.C);
-      fill(linear->bias_offset, linear->shape.K, linear->shape.C);
-    }
-  }
-}
-
-Inputs make_inputs(const StageCase& stage, Values values, std::uint64_t seed) {
-  const Extent extent = extent_of(stage);
-  const auto arena = static_cast<std::size_t>(stage.arena_elements);
-  Inputs inputs;
-  if (values == Values::small_integers) {
-    inputs.parameters = random_integers(arena, seed, 1, 1);
-    inputs.input = random_integers(static_cast<std::size_t>(extent.input), seed, 2, 2);
-    inputs.output_gradient = random_integers(static_cast<std::size_t>(extent.output), seed, 3, 2);
-    inputs.earlier_gradients = random_integers(arena, seed, 4, 8);
-  } else {
-    inputs.parameters = random_reals(arena, seed, 1, 1);
-    fill_real_parameters(stage, seed, inputs.parameters);
-    inputs.input = random_reals(static_cast<std::size_t>(extent.input), seed, 2, 1.7);
-    inputs.output_gradient = random_reals(static_cast<std::size_t>(extent.output), seed, 3, 1);
-    inputs.earlier_gradients = random_reals(arena, seed, 4, 8);
-  }
-  if (extent.loses) inputs.output_gradient.clear();
-  const PhiloxStream random(seed, RandomUse::synthetic_data, 5);
-  std::uint64_t draw = 0;
-  inputs.images.resize(static_cast<std::size_t>(kSamples * extent.images));
-  for (auto& pixel : inputs.images) pixel = static_cast<std::uint8_t>(random.word(draw++) % 256);
-  if (extent.loses) inputs.labels.resize(kSamples);
-  for (auto& label : inputs.labels) {
-    label = static_cast<std::uint8_t>(
-        random.word(draw++) % static_cast<std::uint32_t>(std::min<std::int64_t>(extent.classes, 256)));
-  }
-  if (extent.gathers || extent.loses) inputs.indices.resize(static_cast<std::size_t>(extent.N));
-  for (auto& index : inputs.indices) index = static_cast<std::int64_t>(random.word(draw++) % kSamples);
-  return inputs;
-}
 
 /// What the stage should have computed from its inputs.
 struct Expectation {
@@ -133,7 +35,7 @@ AssertionResult check_forward(Subject& subject, const StageCase& stage, const Or
     return AssertionFailure() << "finite activations " << when << " were reported as non-finite in "
                               << executable.first_non_finite_layer();
   }
-  if (!extent_of(stage).loses) return AssertionSuccess();
+  if (!extent_of(stage).ends_in_loss) return AssertionSuccess();
   const LossResult loss = executable.loss();
   if (loss.correct != oracle.correct()) {
     return AssertionFailure() << loss.correct << " correct samples " << when << ", expected "
@@ -169,24 +71,9 @@ AssertionResult check_gradients(const StageCase& stage, const std::vector<double
         std::span(actual).subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(elements)), part,
         what);
   };
-  for (const Operation& operation : stage.operations) {
-    std::int64_t weight_offset = 0, weight_elements = 0, bias_offset = 0, bias_elements = 0;
-    if (const auto* convolution = std::get_if<Convolution>(&operation.work)) {
-      weight_offset = convolution->weight_offset;
-      weight_elements = convolution->shape.weight_elements();
-      bias_offset = convolution->bias_offset;
-      bias_elements = convolution->shape.K;
-    } else if (const auto* linear = std::get_if<Linear>(&operation.work)) {
-      weight_offset = linear->weight_offset;
-      weight_elements = linear->shape.weight_elements();
-      bias_offset = linear->bias_offset;
-      bias_elements = linear->shape.K;
-    }
-    AssertionResult weights =
-        compare(operation.layer + " weight gradient " + when, weight_offset, weight_elements);
-    if (!weights) return weights;
-    AssertionResult biases = compare(operation.layer + " bias gradient " + when, bias_offset, bias_elements);
-    if (!biases) return biases;
+  for (const ParameterTensor& tensor : parameter_tensors(stage)) {
+    AssertionResult result = compare(tensor.name + " gradient " + when, tensor.offset, tensor.elements);
+    if (!result) return result;
   }
   return AssertionSuccess();
 }

@@ -17,14 +17,9 @@
 
 #include "kernels/base/backend.h"
 #include "tests/kernels/stage_cases.h"
+#include "tests/kernels/stage_inputs.h"
 
 namespace dml::test {
-
-enum class Values {
-  small_integers,  ///< sums are exact in every order: results must be equal wherever no exp, log or pixel
-                   ///< scaling is
-  reals            ///< results must be within the bound the oracle derives
-};
 
 /// Compiles the stage on `backend` and compares, with and without input gradient and for inference:
 ///  - forward output, loss, count of correct samples, again after new weights with a new version;
@@ -32,6 +27,7 @@ enum class Values {
 ///  gradients;
 ///  - the input gradient; the rest of the arena, which stays untouched; a repetition, which gives the same
 ///  bits.
+/// A stage that starts with a gather has no integers to offer: for those it is run with other real numbers.
 ::testing::AssertionResult check_stage(Backend& backend, const StageCase& stage, Values values);
 
 /// The promises that need no shape list: which views are empty, which layer holds an infinity, which indices

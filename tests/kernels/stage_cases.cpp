@@ -7,6 +7,23 @@ namespace {
 constexpr std::int64_t kNeighbours = 3;  // parameters of other stages on either side, and so odd offsets
 }
 
+std::vector<ParameterTensor> parameter_tensors(const StageCase& stage) {
+  std::vector<ParameterTensor> tensors;
+  for (const auto& [layer, work] : stage.operations) {
+    if (const auto* convolution = std::get_if<Convolution>(&work)) {
+      const ConvolutionShape& s = convolution->shape;
+      const std::int64_t fan_in = s.C * s.R * s.S;
+      tensors.push_back({layer + " weight", convolution->weight_offset, s.weight_elements(), fan_in});
+      tensors.push_back({layer + " bias", convolution->bias_offset, s.K, fan_in});
+    } else if (const auto* linear = std::get_if<Linear>(&work)) {
+      const LinearShape& s = linear->shape;
+      tensors.push_back({layer + " weight", linear->weight_offset, s.weight_elements(), s.C});
+      tensors.push_back({layer + " bias", linear->bias_offset, s.K, s.C});
+    }
+  }
+  return tensors;
+}
+
 StageBuilder::StageBuilder(std::string name, std::int64_t N, std::int64_t C, std::int64_t H, std::int64_t W)
     : N_(N), C_(C), H_(H), W_(W) {
   stage_.name = std::move(name);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,20 @@ struct StageCase {
   std::int64_t first_parameter = 0;  ///< the stage owns [first_parameter, first_parameter + parameters)
   std::int64_t parameters = 0;
 };
+
+/// For messages of parameterised tests.
+inline void PrintTo(const StageCase& stage, std::ostream* out) {
+  *out << stage.name;
+}  // NOLINT: GoogleTest's name
+
+/// One tensor of a stage's parameters; a weight has `fan_in` products per output, and its bias the same
+/// number.
+struct ParameterTensor {
+  std::string name;  ///< "conv1 weight"
+  std::int64_t offset = 0, elements = 0, fan_in = 0;
+};
+
+std::vector<ParameterTensor> parameter_tensors(const StageCase& stage);
 
 /// Builds a StageCase operation by operation; each takes the shape the one before it leaves.
 class StageBuilder {

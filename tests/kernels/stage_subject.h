@@ -10,16 +10,9 @@
 #include "kernels/base/backend.h"
 #include "kernels/base/buffer.h"
 #include "tests/kernels/compare.h"
-#include "tests/kernels/stage_cases.h"
+#include "tests/kernels/stage_inputs.h"
 
 namespace dml::test {
-
-/// Everything a stage reads, and the gradients it starts from.
-struct Inputs {
-  std::vector<double> parameters, input, output_gradient, earlier_gradients;
-  std::vector<std::uint8_t> images, labels;
-  std::vector<std::int64_t> indices;
-};
 
 /// A stage compiled on the backend under test, with the memory the engine would own.
 class Subject {
