@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "kernels/cpu/lanes_convolution_step.h"
 #include "kernels/cpu/parametrised_steps.h"
 #include "kernels/cpu/stage_check.h"
 #include "kernels/cpu/threads.h"
@@ -31,6 +32,13 @@ dnnl::memory::dims input_dims(const Operation& operation) {
 bool reads_samples(const Operation& operation) {
   return std::holds_alternative<GatherNormalize>(operation.work) ||
          std::holds_alternative<SoftmaxCrossEntropy>(operation.work);
+}
+
+/// Whether operation i is a convolution that wants samples in lanes.
+bool reads_lanes(std::span<const Operation> operations, std::size_t i) {
+  if (i >= operations.size()) return false;
+  const auto* const convolution = std::get_if<Convolution>(&operations[i].work);
+  return convolution != nullptr && lanes_convolution_supports(convolution->shape);
 }
 
 bool all_finite(const dnnl::memory& memory) {
@@ -65,9 +73,11 @@ void CpuExecutable::compile_forward(std::span<const Operation> operations) {
     const std::string& layer = operations[i].layer;
     const auto& work = operations[i].work;
     if (const auto* const gather = std::get_if<GatherNormalize>(&work)) {
-      steps_.push_back(make_gather_step(stage_, layer, *gather));
+      steps_.push_back(make_gather_step(stage_, layer, *gather, reads_lanes(operations, i + 1)));
     } else if (const auto* const convolution = std::get_if<Convolution>(&work)) {
-      steps_.push_back(make_convolution_step(stage_, layer, *convolution, current));
+      const auto make = lanes_convolution_supports(convolution->shape) ? make_lanes_convolution_step
+                                                                       : make_convolution_step;
+      steps_.push_back(make(stage_, layer, *convolution, current));
     } else if (const auto* const linear = std::get_if<Linear>(&work)) {
       steps_.push_back(make_linear_step(stage_, layer, *linear, current));
     } else if (const auto* const pool = std::get_if<MaxPool>(&work)) {

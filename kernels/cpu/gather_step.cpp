@@ -1,7 +1,9 @@
 // GatherNormalize: y[n] = (image[index[n]] / 255 - mean) / stddev, by a table of the 256 possible values.
+#include <algorithm>
 #include <array>
 
 #include "kernels/cpu/gather.h"
+#include "kernels/cpu/simd/kernels.h"
 #include "kernels/cpu/simple_steps.h"
 #include "kernels/cpu/threads.h"
 
@@ -53,10 +55,46 @@ class GatherStep final : public Step {
   std::array<float, 256> table_;
 };
 
+/// The same into [N/16][C][H][W][16].
+class LanesGatherStep final : public Step {
+ public:
+  LanesGatherStep(StageContext& stage, const std::string& layer, const GatherNormalize& gather)
+      : Step(layer), stage_(stage), gather_(gather), table_(normalization_table(gather)) {
+    output_ = allocate(stage.onednn, lanes_layout({gather.N, gather.C, gather.H, gather.W}));
+  }
+
+  void forward() override {
+    const std::int64_t elements = gather_.sample_elements();
+    for (std::int64_t n = 0; n < gather_.N; n += kSamplesPerBlock) {
+      std::array<const std::uint8_t*, kSamplesPerBlock> images{};
+      const std::int64_t samples = std::min(kSamplesPerBlock, gather_.N - n);
+      for (std::int64_t lane = 0; lane < samples; ++lane) {
+        images.at(static_cast<std::size_t>(lane)) = resident_image(stage_, n + lane, elements);
+      }
+      kernels_.gather_lanes(table_.data(), images.data(), samples, elements, floats(output_) + n * elements);
+    }
+  }
+
+  dnnl::memory compile_backward(const dnnl::memory& /*output_gradient*/, bool /*want*/) override {
+    return {};
+  }
+  void backward(bool /*accumulate*/) override {}
+  [[nodiscard]] std::string description() const override {
+    return std::string("gather: table of 256, samples in lanes, simd:") + kernels_.name;
+  }
+
+ private:
+  StageContext& stage_;
+  const SimdKernels& kernels_ = simd_kernels();
+  GatherNormalize gather_;
+  std::array<float, 256> table_;
+};
+
 }  // namespace
 
 std::unique_ptr<Step> make_gather_step(StageContext& stage, const std::string& layer,
-                                       const GatherNormalize& gather) {
+                                       const GatherNormalize& gather, bool into_lanes) {
+  if (into_lanes) return std::make_unique<LanesGatherStep>(stage, layer, gather);
   return std::make_unique<GatherStep>(stage, layer, gather);
 }
 

@@ -152,14 +152,27 @@ memory::desc plain_layout(const memory::dims& dims) {
   return {dims, kF32, strides};
 }
 
+memory::desc lanes_layout(const memory::dims& dims) {
+  return {dims, kF32, memory::format_tag::Abcd16a};
+}
+
+memory::desc strided_layout(const memory::dims& dims, const memory::dims& strides) {
+  return {dims, kF32, strides};
+}
+
 memory::dims dims_of(const memory::desc& layout) {
   return layout.dims();
 }
 
 namespace {
 using Tag = memory::format_tag;
-constexpr std::array<std::pair<Tag, std::int64_t>, 5> kPlaneTags = {
-    {{Tag::nchw, 1}, {Tag::nChw16c, 16}, {Tag::nChw8c, 8}, {Tag::nChw4c, 4}, {Tag::nhwc, 0}}};
+/// Layouts with planes, and the channels (for Abcd16a: samples) adjacent in each; 0 stands for all channels.
+constexpr std::array<std::pair<Tag, std::int64_t>, 6> kPlaneTags = {{{Tag::nchw, 1},
+                                                                     {Tag::Abcd16a, 16},
+                                                                     {Tag::nChw16c, 16},
+                                                                     {Tag::nChw8c, 8},
+                                                                     {Tag::nChw4c, 4},
+                                                                     {Tag::nhwc, 0}}};
 
 /// The entry of kPlaneTags that `layout` has, or null.
 const std::pair<Tag, std::int64_t>* find_tag(const memory::desc& layout) {
@@ -177,7 +190,10 @@ bool find_plane_layout(const memory::desc& layout, PlaneLayout* planes) {
   if (tag == nullptr) return false;
   const memory::dims dims = layout.dims();
   const std::int64_t inner = tag->second == 0 ? dims[1] : tag->second;
-  *planes = {dims[0] * ((dims[1] + inner - 1) / inner), dims[2], dims[3], inner};
+  const auto blocks = [inner](std::int64_t extent) { return (extent + inner - 1) / inner; };
+  const std::int64_t outer =
+      tag->first == Tag::Abcd16a ? blocks(dims[0]) * dims[1] : dims[0] * blocks(dims[1]);
+  *planes = {outer, dims[2], dims[3], inner};
   return true;
 }
 

@@ -48,10 +48,15 @@ Primitive make_reorder(const Onednn& onednn, const dnnl::memory::desc& from, con
 
 /// Row-major f32 of these dimensions.
 dnnl::memory::desc plain_layout(const dnnl::memory::dims& dims);
+/// (N,C,H,W) as [N/16][C][H][W][16]: sixteen samples side by side, the last ones missing where 16 does not
+/// divide N.
+dnnl::memory::desc lanes_layout(const dnnl::memory::dims& dims);
+dnnl::memory::desc strided_layout(const dnnl::memory::dims& dims, const dnnl::memory::dims& strides);
 dnnl::memory::dims dims_of(const dnnl::memory::desc& layout);
 
 /// A 4-d activation as its planes lie in memory: `outer` planes of H x W points of `inner` adjacent channels.
-/// Holds for NCHW (inner 1), NHWC (inner C) and blocked channels (inner 4, 8 or 16).
+/// Holds for NCHW (inner 1), NHWC (inner C), blocked channels (inner 4, 8 or 16) and blocked samples (inner
+/// 16).
 struct PlaneLayout {
   std::int64_t outer = 0, H = 0, W = 0, inner = 0;
 };

@@ -7,9 +7,9 @@
 
 namespace dml::cpu {
 
-/// Output: plain (N,C,H,W).
+/// Output (N,C,H,W): plain, or with samples in lanes.
 std::unique_ptr<Step> make_gather_step(StageContext& stage, const std::string& layer,
-                                       const GatherNormalize& gather);
+                                       const GatherNormalize& gather, bool into_lanes);
 
 /// In place of its source, unless `keep_source` (the caller owns what lies there).
 std::unique_ptr<Step> make_relu_step(StageContext& stage, const std::string& layer,

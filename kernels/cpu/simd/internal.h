@@ -14,6 +14,13 @@ void relu_backward(const float* y, const float* dy, float* dx, std::int64_t coun
 void max_pool_forward(const PoolPlane& plane, bool relu, const float* x, float* y, std::int32_t* choice);
 void max_pool_backward(const PoolPlane& plane, bool relu, const float* dy, const std::int32_t* choice,
                        const float* y, float* dx);
+void correlate_row(const LanesCorrelation& g, const float* x, const float* w, const float* bias,
+                   std::int64_t p, float* y);
+void correlate_weight_gradient(const LanesCorrelation& g, const float* x, const float* dy, std::int64_t c,
+                               float* dw);
+void correlate_bias_gradient(const LanesCorrelation& g, const float* dy, float* db);
+void gather_lanes(const float* table, const std::uint8_t* const* images, std::int64_t samples,
+                  std::int64_t elements, float* y);
 void sgd(const SgdScalars& s, const float* gradient, float* momentum, float* w, std::int64_t count);
 void adam(const AdamScalars& s, const float* gradient, float* m, float* v, float* w, std::int64_t count);
 

@@ -28,6 +28,19 @@ struct AdamScalars {
   float one_minus_beta1, one_minus_beta2;  ///< taken in double: 1 - 0.999F would lose five digits
 };
 
+/// Samples that lie in the lanes of one point of a lanes tensor, whatever the width of the vectors.
+constexpr std::int64_t kSamplesPerBlock = 16;
+
+/// A correlation over one block of 16 samples, stride 1: y[k,p,q] = b[k] + sum over c,r,s of
+/// w[k,c,r,s] * x[c, p + r - row_padding, q + s], every point 16 samples wide. Rows outside x count as zeros
+/// and are skipped; columns are not, so x holds what padding it needs: Q = W - S + 1.
+struct LanesCorrelation {
+  std::int64_t C, H, W, K, R, S, P, Q, row_padding;
+  /// Where w[k,c,r,s] lies: k + c * weight_c + r * weight_r + s * weight_s from the pointer given. Steps may
+  /// be negative, which turns the filter round.
+  std::int64_t weight_c, weight_r, weight_s;
+};
+
 struct SimdKernels {
   const char* name;
 
@@ -42,6 +55,19 @@ struct SimdKernels {
   /// dx (H,W,inner) from dy (P,Q,inner). With `relu`, only dy where y > 0 counts.
   void (*max_pool_backward)(const PoolPlane& plane, bool relu, const float* dy, const std::int32_t* choice,
                             const float* y, float* dx);
+
+  /// Row p of y (K,P,Q,16) from x (C,H,W,16); `bias` may be null for zeros.
+  void (*correlate_row)(const LanesCorrelation& g, const float* x, const float* w, const float* bias,
+                        std::int64_t p, float* y);
+  /// dw (K,C,R,S) of input channel c: the sum over the 16 samples, p and q of dy[k,p,q] *
+  /// x[c,p+r-row_padding,q+s].
+  void (*correlate_weight_gradient)(const LanesCorrelation& g, const float* x, const float* dy,
+                                    std::int64_t c, float* dw);
+  /// db (K): the sum over the 16 samples, p and q of dy[k,p,q].
+  void (*correlate_bias_gradient)(const LanesCorrelation& g, const float* dy, float* db);
+  /// y[i,n] = table[images[n][i]] for n < samples, 0 for the other lanes; i < elements.
+  void (*gather_lanes)(const float* table, const std::uint8_t* const* images, std::int64_t samples,
+                       std::int64_t elements, float* y);
 
   /// One pass over `count` parameters; `momentum` is null where the scalar is 0.
   void (*sgd)(const SgdScalars& s, const float* gradient, float* momentum, float* w, std::int64_t count);

@@ -9,36 +9,36 @@
 namespace dml::cpu::DML_ISA {
 namespace {
 
-/// The window at `x` and its outcome at `y` and `choice`, for kLanes adjacent values.
-template <class Floats, class Ints>
+/// The window at `x` and its outcome at `y` and `choice`, for as many adjacent values as the vectors hold.
+template <class F, class I>
 inline void forward_window(const PoolPlane& plane, bool relu, const float* x, float* y,
                            std::int32_t* choice) {
-  Floats best = load<Floats>(x);
-  Ints winner = {};
+  F best = load<F>(x);
+  I winner = {};
   for (std::int64_t r = 0; r < plane.window; ++r) {
     for (std::int64_t s = 0; s < plane.window; ++s) {
-      const auto value = load<Floats>(x + (r * plane.W + s) * plane.inner);
-      const Ints wins = (value > best) | (value != value);
+      const auto value = load<F>(x + (r * plane.W + s) * plane.inner);
+      const I wins = (value > best) | (value != value);
       best = wins ? value : best;
-      winner = wins ? Ints{} + static_cast<std::int32_t>(r * plane.window + s) : winner;
+      winner = wins ? I{} + static_cast<std::int32_t>(r * plane.window + s) : winner;
     }
   }
-  if (relu) best = best < 0 ? Floats{} : best;
+  if (relu) best = best < 0 ? F{} : best;
   store(y, best);
   store(choice, winner);
 }
 
-template <class Floats, class Ints>
+template <class F, class I>
 inline void backward_window(const PoolPlane& plane, bool relu, const float* dy, const std::int32_t* choice,
                             const float* y, float* dx) {
-  auto gradient = load<Floats>(dy);
-  if (relu) gradient = load<Floats>(y) > 0 ? gradient : Floats{};
-  const auto winner = load<Ints>(choice);
+  auto gradient = load<F>(dy);
+  if (relu) gradient = load<F>(y) > 0 ? gradient : F{};
+  const auto winner = load<I>(choice);
   for (std::int64_t r = 0; r < plane.window; ++r) {
     for (std::int64_t s = 0; s < plane.window; ++s) {
       float* const target = dx + (r * plane.W + s) * plane.inner;
-      const Floats share = winner == static_cast<std::int32_t>(r * plane.window + s) ? gradient : Floats{};
-      store(target, load<Floats>(target) + share);
+      const F share = winner == static_cast<std::int32_t>(r * plane.window + s) ? gradient : F{};
+      store(target, load<F>(target) + share);
     }
   }
 }
@@ -51,8 +51,8 @@ void max_pool_forward(const PoolPlane& plane, bool relu, const float* x, float* 
       const std::int64_t in = (p * plane.W + q) * plane.stride * plane.inner;
       const std::int64_t out = (p * plane.Q + q) * plane.inner;
       std::int64_t i = 0;
-      for (; i + 16 <= plane.inner; i += 16) {
-        forward_window<Float16, Int16>(plane, relu, x + in + i, y + out + i, choice + out + i);
+      for (; i + kLanes <= plane.inner; i += kLanes) {
+        forward_window<Floats, Ints>(plane, relu, x + in + i, y + out + i, choice + out + i);
       }
       for (; i + 4 <= plane.inner; i += 4) {
         forward_window<Float4, Int4>(plane, relu, x + in + i, y + out + i, choice + out + i);
@@ -72,9 +72,8 @@ void max_pool_backward(const PoolPlane& plane, bool relu, const float* dy, const
       const std::int64_t in = (p * plane.W + q) * plane.stride * plane.inner;
       const std::int64_t out = (p * plane.Q + q) * plane.inner;
       std::int64_t i = 0;
-      for (; i + 16 <= plane.inner; i += 16) {
-        backward_window<Float16, Int16>(plane, relu, dy + out + i, choice + out + i, y + out + i,
-                                        dx + in + i);
+      for (; i + kLanes <= plane.inner; i += kLanes) {
+        backward_window<Floats, Ints>(plane, relu, dy + out + i, choice + out + i, y + out + i, dx + in + i);
       }
       for (; i + 4 <= plane.inner; i += 4) {
         backward_window<Float4, Int4>(plane, relu, dy + out + i, choice + out + i, y + out + i, dx + in + i);

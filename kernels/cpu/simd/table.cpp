@@ -6,7 +6,16 @@
 
 namespace dml::cpu::DML_ISA {
 
-const SimdKernels kKernels = {DML_TEXT(DML_ISA), relu_forward, relu_backward, max_pool_forward,
-                              max_pool_backward, sgd,          adam};
+const SimdKernels kKernels = {DML_TEXT(DML_ISA),
+                              relu_forward,
+                              relu_backward,
+                              max_pool_forward,
+                              max_pool_backward,
+                              correlate_row,
+                              correlate_weight_gradient,
+                              correlate_bias_gradient,
+                              gather_lanes,
+                              sgd,
+                              adam};
 
 }  // namespace dml::cpu::DML_ISA

@@ -11,11 +11,20 @@
 
 namespace dml::cpu::DML_ISA {
 
-using Float16 [[gnu::vector_size(64)]] = float;
+/// Lanes of the widest vector the instruction set has.
+#if defined(__AVX512F__)
+constexpr int kLanes = 16;
+#elif defined(__AVX2__)
+constexpr int kLanes = 8;
+#else
+constexpr int kLanes = 4;
+#endif
+
+using Floats [[gnu::vector_size(kLanes * sizeof(float))]] = float;
+using Ints [[gnu::vector_size(kLanes * sizeof(float))]] = std::int32_t;
 using Float4 [[gnu::vector_size(16)]] = float;
-using Float1 [[gnu::vector_size(4)]] = float;
-using Int16 [[gnu::vector_size(64)]] = std::int32_t;
 using Int4 [[gnu::vector_size(16)]] = std::int32_t;
+using Float1 [[gnu::vector_size(4)]] = float;
 using Int1 [[gnu::vector_size(4)]] = std::int32_t;
 
 /// Memory is aligned for its elements, not for vectors.
@@ -29,6 +38,16 @@ inline Vector load(const Element* from) {
 template <class Vector, class Element>
 inline void store(Element* to, const Vector& value) {
   __builtin_memcpy(to, &value, sizeof(value));
+}
+
+/// The sum over the lanes, by halves: the same order on every machine with vectors this wide.
+inline float sum_of_lanes(const Floats& value) {
+  float lanes[kLanes];
+  store(lanes, value);
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) lanes[i] += lanes[i + width];
+  }
+  return lanes[0];
 }
 
 }  // namespace dml::cpu::DML_ISA
