@@ -35,8 +35,8 @@ struct FrameHeader {
   std::uint64_t sequence =
       0;                    ///< operations of this kind of traffic before this one: collectives, or messages
   std::uint64_t bytes = 0;  ///< of the payload
-  std::uint64_t message_bytes =
-      0;  ///< what the sender has received from the receiver as messages: returns credit
+  std::uint64_t message_bytes = 0;  ///< what the sender has received from the receiver as messages: returns
+                                    ///< credit. Of a hello: the receiver's token
 };
 static_assert(sizeof(FrameHeader) == 32, "the header keeps payloads aligned for vector instructions");
 

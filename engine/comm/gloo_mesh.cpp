@@ -7,6 +7,7 @@
 #include <limits>
 #include <mutex>
 #include <netdb.h>
+#include <random>
 #include <string_view>
 #include <thread>
 
@@ -93,6 +94,12 @@ std::string without_source_line(std::string_view text) {
   return std::string(text);
 }
 
+/// A number that only those can know who have read it from the store.
+std::uint64_t random_token() {
+  std::random_device device;
+  return (static_cast<std::uint64_t>(device()) << 32U) | device();
+}
+
 std::string key_of(const std::string& prefix, int rank) {
   return prefix + "/rank " + std::to_string(rank);
 }
@@ -139,119 +146,140 @@ std::byte* GlooLink::receive_frame() {
 }
 
 GlooMesh::GlooMesh(Store& store, const CommunicatorOptions& options)
-    : rank_(options.rank), size_(options.size) {
+    : rank_(options.rank), size_(options.size), token_(random_token()) {
   const auto start = Clock::now();
-  int peer = -1;  // the one being waited for
-  const auto failure = [&](const std::string& cause) {
-    OperationCall call{.name = "connecting", .elements = -1};
-    if (peer >= 0) call.preposition = "to", call.peer = peer;
-    return operation_failure(rank_, call, Clock::now() - start, options.deadline, cause);
-  };
   ignore_sigpipe();
   device_ = make_device(options.interface_address);
   for (std::size_t traffic = 0; traffic < kTrafficKinds; ++traffic) {
     contexts_.push_back(device_->createContext(rank_, size_));
     contexts_.back()->setTimeout(options.deadline);
   }
-  store.set(key_of(options.name, rank_), listen());
-
-  // Gloo waits five times its timeout for a peer to connect; closing the pairs ends that wait on time.
-  Watchdog watchdog(start + options.deadline, [this] {
-    for (auto& context : contexts_) {
-      for (int p = 0; p < size_; ++p) {
-        if (p != rank_) context->getPair(p)->close();
-      }
-    }
-  });
+  const auto failure = [&](const std::string& cause) {
+    OperationCall call{.name = "connecting", .elements = -1};
+    if (awaited_ >= 0) call.preposition = "to", call.peer = awaited_;
+    return operation_failure(rank_, call, Clock::now() - start, options.deadline, cause);
+  };
   try {
-    connect(store, options.name, start + options.deadline, peer);
-    greet(peer);
-  } catch (const UsageError&) {
-    throw;
+    const std::string invitation = listen();
+    // Gloo waits five times its timeout for a peer to connect; closing the pairs ends that wait on time.
+    Watchdog watchdog(start + options.deadline, [this] { close(); });
+    try {
+      store.set(key_of(options.name, rank_), invitation);
+      connect(store, options.name, start + options.deadline);
+      greet();
+    } catch (...) {
+      if (watchdog.call_off()) throw PeerFault(awaited_text() + " did not join before the deadline");
+      throw;
+    }
+    if (watchdog.call_off()) throw PeerFault(awaited_text() + " joined after the deadline");
+  } catch (const Error&) {
+    throw;  // of the store or the user, not of a peer
   } catch (const std::exception& error) {
-    const std::string who = peer < 0 ? "a rank" : "rank " + std::to_string(peer);
-    if (watchdog.call_off()) throw failure(who + " did not join before the deadline");
     throw failure(error.what());
   }
-  if (watchdog.call_off()) throw failure("the deadline passed");
 }
 
-/// Opens a listening socket for every connection. Returns their addresses: the world's size, then by traffic
-/// and peer.
-std::string GlooMesh::listen() {
-  std::string addresses = std::to_string(size_) + ":";
+std::string GlooMesh::awaited_text() const {
+  return awaited_ < 0 ? "a rank" : "rank " + std::to_string(awaited_);
+}
+
+template <class Function>
+void GlooMesh::for_each_link(Function&& function) {
+  for (auto& links : links_) {
+    for (auto& link : links) {
+      if (!link) continue;
+      awaited_ = link->peer();
+      function(*link);
+    }
+  }
+}
+
+void GlooMesh::close() {
   for (auto& context : contexts_) {
     for (int peer = 0; peer < size_; ++peer) {
-      if (peer == rank_) continue;
-      const std::vector<char> address = context->createPair(peer)->address().bytes();
-      addresses.append(address.begin(), address.end());
+      if (peer != rank_) context->getPair(peer)->close();
     }
   }
-  return addresses;
 }
 
-void GlooMesh::connect(Store& store, const std::string& key_prefix, Clock::time_point limit, int& peer) {
+/// Opens a listening socket for every connection. Returns what the others need to know: the size of the
+/// world, this rank's token, and the addresses by traffic and peer.
+std::string GlooMesh::listen() {
+  std::string invitation = std::to_string(size_) + ":" + std::to_string(token_) + ":";
   for (auto& context : contexts_) {
     auto& links = links_.emplace_back();
-    for (int p = 0; p < size_; ++p) {
-      links.push_back(p == rank_ ? nullptr : std::make_unique<GlooLink>(*context->getPair(p), p));
+    for (int peer = 0; peer < size_; ++peer) {
+      if (peer == rank_) {
+        links.push_back(nullptr);
+        continue;
+      }
+      gloo::transport::Pair& pair = *context->createPair(peer);
+      const std::vector<char> address = pair.address().bytes();
+      invitation.append(address.begin(), address.end());
+      links.push_back(std::make_unique<GlooLink>(pair, peer));
     }
   }
-  for (int p = 0; p < size_; ++p) {
-    if (p == rank_) continue;
-    peer = p;
+  return invitation;
+}
+
+void GlooMesh::connect(Store& store, const std::string& key_prefix, Clock::time_point limit) {
+  tokens_.resize(static_cast<std::size_t>(size_));
+  for (int peer = 0; peer < size_; ++peer) {
+    if (peer == rank_) continue;
+    awaited_ = peer;
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(limit - Clock::now());
-    const std::string value = store.get(key_of(key_prefix, p), std::max(left, std::chrono::milliseconds{0}));
-    const std::size_t colon = value.find(':');
-    const std::string size = value.substr(0, colon);
+    std::string invitation;
+    try {
+      invitation = store.get(key_of(key_prefix, peer), std::max(left, std::chrono::milliseconds{0}));
+    } catch (const PeerError& error) {
+      throw PeerFault("rank " + std::to_string(peer) + " did not join before the deadline: " + error.what());
+    }
+    const std::size_t size_end = invitation.find(':');
+    const std::size_t token_end = invitation.find(':', size_end + 1);
+    const std::string size = invitation.substr(0, size_end);
     if (size != std::to_string(size_)) {
       throw UsageError("rank " + std::to_string(rank_) + " was told that there are " + std::to_string(size_) +
-                       " ranks, rank " + std::to_string(p) + " that there are " + size +
+                       " ranks, rank " + std::to_string(peer) + " that there are " + size +
                        ". Start all ranks of a run with the same number of ranks.");
     }
+    tokens_[static_cast<std::size_t>(peer)] = std::stoull(invitation.substr(size_end + 1));
     // Within a peer's list, this rank's place counts the ranks before it, without the peer itself.
     const std::size_t links = static_cast<std::size_t>(size_) - 1;
-    const std::size_t bytes = (value.size() - colon - 1) / (kTrafficKinds * links);
-    const auto place = static_cast<std::size_t>(rank_ < p ? rank_ : rank_ - 1);
+    const std::size_t bytes = (invitation.size() - token_end - 1) / (kTrafficKinds * links);
+    const auto place = static_cast<std::size_t>(rank_ < peer ? rank_ : rank_ - 1);
     for (std::size_t traffic = 0; traffic < kTrafficKinds; ++traffic) {
-      const char* first = value.data() + colon + 1 + (traffic * links + place) * bytes;
-      contexts_[traffic]->getPair(p)->connect(std::vector<char>(first, first + bytes));
+      const char* first = invitation.data() + token_end + 1 + (traffic * links + place) * bytes;
+      contexts_[traffic]->getPair(peer)->connect(std::vector<char>(first, first + bytes));
     }
+    // A connection that the watchdog has closed looks to Gloo as if it had been made.
+    if (Clock::now() >= limit) throw PeerFault(awaited_text() + " did not join before the deadline");
   }
 }
 
-/// Exchanges one full frame on every connection. It proves that all ranks have connected everywhere and are
-/// who they say, and it makes Gloo size the kernel's send buffers for frames of this length.
-void GlooMesh::greet(int& peer) {
-  for (auto& links : links_) {
-    for (auto& link : links) {
-      if (link) peer = link->peer(), link->enter_blocking_mode();
+/// Exchanges one full frame on every connection, which holds the token of its receiver. It proves that all
+/// ranks have connected everywhere and that no other program has come in, and it makes Gloo size the kernel's
+/// send buffers for frames of this length.
+void GlooMesh::greet() {
+  for_each_link([](GlooLink& link) { link.enter_blocking_mode(); });
+  const HostBuffer frame(static_cast<std::int64_t>(kFrameBytes), DType::u8);
+  auto* first = static_cast<std::byte*>(frame.view().data);
+  for_each_link([&](GlooLink& link) {
+    FrameHeader hello;
+    hello.kind = FrameKind::hello;
+    hello.sequence = static_cast<std::uint64_t>(rank_);
+    hello.message_bytes = tokens_[static_cast<std::size_t>(link.peer())];
+    std::memcpy(first, &hello, sizeof hello);
+    link.send_frame(first, kFrameBytes);
+  });
+  for_each_link([&](GlooLink& link) {
+    FrameHeader hello;
+    std::memcpy(&hello, link.receive_frame(), sizeof hello);
+    if (hello.kind != FrameKind::hello || hello.sequence != static_cast<std::uint64_t>(link.peer()) ||
+        hello.message_bytes != token_) {
+      throw PeerFault("a stranger has connected in place of rank " + std::to_string(link.peer()) +
+                      ": another program or run uses this host's ports");
     }
-  }
-  HostBuffer frame(static_cast<std::int64_t>(kFrameBytes), DType::u8);
-  FrameHeader hello;
-  hello.kind = FrameKind::hello;
-  hello.sequence = static_cast<std::uint64_t>(rank_);
-  hello.bytes = kFrameBytes - sizeof hello;
-  std::memcpy(frame.view().data, &hello, sizeof hello);
-  for (auto& links : links_) {
-    for (auto& link : links) {
-      if (!link) continue;
-      peer = link->peer();
-      link->send_frame(static_cast<const std::byte*>(frame.view().data), kFrameBytes);
-    }
-  }
-  for (auto& links : links_) {
-    for (auto& link : links) {
-      if (!link) continue;
-      peer = link->peer();
-      FrameHeader answer;
-      std::memcpy(&answer, link->receive_frame(), sizeof answer);
-      if (answer.kind != FrameKind::hello || answer.sequence != static_cast<std::uint64_t>(link->peer())) {
-        throw PeerFault("a stranger answered in place of rank " + std::to_string(link->peer()));
-      }
-    }
-  }
+  });
 }
 
 }  // namespace dml

@@ -74,12 +74,19 @@ class GlooMesh {
 
  private:
   [[nodiscard]] std::string listen();
-  void connect(Store& store, const std::string& key_prefix, std::chrono::steady_clock::time_point limit,
-               int& peer);
-  void greet(int& peer);
+  void connect(Store& store, const std::string& key_prefix, std::chrono::steady_clock::time_point limit);
+  void greet();
+  void close();
+  [[nodiscard]] std::string awaited_text() const;
+  /// Calls `function` with every link.
+  template <class Function>
+  void for_each_link(Function&& function);
 
   const int rank_;
   const int size_;
+  const std::uint64_t token_;          ///< proves to this rank that a peer has read its invitation
+  std::vector<std::uint64_t> tokens_;  ///< of the others, by rank
+  int awaited_ = -1;                   ///< the rank that connecting waits for, for messages
   // Destroyed from the last to the first: links use pairs, pairs use the device.
   std::shared_ptr<gloo::transport::Device> device_;
   std::vector<std::shared_ptr<gloo::transport::Context>> contexts_;  ///< by Traffic
