@@ -21,10 +21,6 @@ class ImmediateStream final : public Stream {
   void synchronize() override {}
 };
 
-View f64_view(std::span<double> values) {
-  return view_of(values);
-}
-
 class ReferenceExecutable final : public Executable {
  public:
   ReferenceExecutable(std::span<const Operation> operations, ParameterBinding& parameters,
@@ -34,13 +30,14 @@ class ReferenceExecutable final : public Executable {
     DML_ASSERT(parameters.values.dtype == DType::f64, "the reference computes with f64 parameters");
     DML_ASSERT(!options.training || parameters.gradients.elements == parameters.values.elements,
                "gradients have the layout of the parameters");
-    gathers_ = std::holds_alternative<GatherNormalize>(operations.front().work);
+    const auto* gather = std::get_if<GatherNormalize>(&operations.front().work);
     const auto* loss = std::get_if<SoftmaxCrossEntropy>(&operations.back().work);
     ends_in_loss_ = loss != nullptr;
-    if (!gathers_) input_ = context_.allocate(input_elements(operations.front()), options.input_gradient);
+    if (gather == nullptr) {
+      input_ = context_.allocate(input_elements(operations.front()), options.input_gradient);
+    }
     context_.last = input_;
-    if (const auto* gather = std::get_if<GatherNormalize>(&operations.front().work))
-      reserve_indices(gather->N);
+    if (gather != nullptr) reserve_indices(gather->N);
     if (loss != nullptr) reserve_indices(loss->N);
     const std::array candidates = {reference::gather_normalize(), reference::convolution(),
                                    reference::linear(),           reference::relu(),
@@ -60,12 +57,12 @@ class ReferenceExecutable final : public Executable {
   }
 
   std::span<std::int64_t> sample_indices() override { return context_.sample_indices; }
-  View input() override { return f64_view(input_.values); }
-  View output() override { return f64_view(context_.last.values); }
+  View input() override { return view_of(input_.values); }
+  View output() override { return view_of(context_.last.values); }
   View output_gradient() override {
-    return f64_view(ends_in_loss_ ? std::span<double>() : context_.last.gradient);
+    return view_of(ends_in_loss_ ? std::span<double>() : context_.last.gradient);
   }
-  View input_gradient() override { return f64_view(input_.gradient); }
+  View input_gradient() override { return view_of(input_.gradient); }
 
   LossResult loss() override {
     DML_ASSERT(ends_in_loss_, "a stage without a loss was asked for it");
@@ -93,7 +90,6 @@ class ReferenceExecutable final : public Executable {
 
   reference::Context context_;
   reference::Activation input_;
-  bool gathers_ = false;
   bool ends_in_loss_ = false;
   std::vector<std::unique_ptr<reference::Kernel>> kernels_;
 };

@@ -89,8 +89,9 @@ std::optional<Expectation> expect(const StageCase& stage, Values values, double 
     oracle.forward(inputs.input, inputs.indices);
     const std::vector<bool>& doubtful = oracle.doubtful();
     const auto doubts = static_cast<double>(std::count(doubtful.begin(), doubtful.end(), true));
-    if (oracle.inconclusive() || doubts > kMostDoubtfulOutputs * static_cast<double>(doubtful.size()))
+    if (oracle.inconclusive() || doubts > kMostDoubtfulOutputs * static_cast<double>(doubtful.size())) {
       continue;
+    }
     for (std::size_t i = 0; i < inputs.output_gradient.size(); ++i) {
       if (doubtful[i]) inputs.output_gradient[i] = 0;
     }
@@ -131,8 +132,9 @@ AssertionResult check_training(Backend& backend, const StageCase& stage, const E
   }
 
   subject.forward();
-  if (to_doubles(executable.output()) != output)
+  if (to_doubles(executable.output()) != output) {
     return AssertionFailure() << "a second forward gave other bits";
+  }
   subject.set_gradients(inputs.earlier_gradients);
   subject.backward(Phase::backward_accumulate, inputs.output_gradient);
   const Bounded accumulated = oracle.accumulated_gradients(inputs.earlier_gradients);
@@ -146,8 +148,9 @@ AssertionResult check_training(Backend& backend, const StageCase& stage, const E
   if (subject.gradients() != gradients || to_doubles(executable.input_gradient()) != dx) {
     return AssertionFailure() << "a second backward gave other bits";
   }
-  if (subject.parameters() != inputs.parameters)
+  if (subject.parameters() != inputs.parameters) {
     return AssertionFailure() << "running the stage changed the weights";
+  }
   return AssertionSuccess();
 }
 
@@ -166,8 +169,9 @@ AssertionResult check_stage(Backend& backend, const StageCase& stage, Values val
   // Scaled pixels are no integers, yet few enough that sums with integer weights tie.
   if (extent_of(stage).gathers) values = Values::reals;
   const std::optional<Expectation> expectation = expect(stage, values, unit, first_seed);
-  if (!expectation)
+  if (!expectation) {
     return AssertionFailure() << stage.name << ": no conclusive inputs in " << kAttempts << " attempts";
+  }
   if (values == Values::small_integers && !(expectation->oracle.largest_sum() * unit < 1)) {
     return AssertionFailure() << stage.name << ": sums up to " << expectation->oracle.largest_sum()
                               << " are not exact in " << to_string(backend.dtype());

@@ -6,78 +6,11 @@
 #include <utility>
 #include <variant>
 
+#include "tests/kernels/oracle_arithmetic.h"
+#include "tests/kernels/oracle_indexing.h"
+
 namespace dml::test {
-
-/// Accumulates sum a_i b_i together with what is needed to bound the error of that sum.
-class BoundedSum {
- public:
-  void add_product(const Bounded& a, std::int64_t i, const Bounded& b, std::int64_t j) {
-    const auto ai = static_cast<std::size_t>(i);
-    const auto bj = static_cast<std::size_t>(j);
-    add(a.value[ai] * b.value[bj], std::fabs(a.value[ai]), a.error[ai], std::fabs(b.value[bj]), b.error[bj]);
-  }
-  /// The product with a number that is the same for every implementation.
-  void add_product(const Bounded& a, std::int64_t i, double b) {
-    const auto ai = static_cast<std::size_t>(i);
-    add(a.value[ai] * b, std::fabs(a.value[ai]), a.error[ai], std::fabs(b), 0);
-  }
-  void add_constant(double a) { add(a, std::fabs(a), 0, 1, 0); }
-
-  [[nodiscard]] std::int64_t terms() const { return terms_; }
-
-  void store(Bounded& y, std::int64_t i, double unit, double& largest_sum) const {
-    y.value[static_cast<std::size_t>(i)] = value_;
-    y.error[static_cast<std::size_t>(i)] = propagated_ + sum_rounding(terms_, unit) * magnitude_;
-    largest_sum = std::max(largest_sum, magnitude_);
-  }
-
- private:
-  void add(double product, double a, double a_error, double b, double b_error) {
-    value_ += product;
-    propagated_ += a_error * b + a * b_error + a_error * b_error;
-    magnitude_ += (a + a_error) * (b + b_error);
-    ++terms_;
-  }
-
-  double value_ = 0, propagated_ = 0, magnitude_ = 0;
-  std::int64_t terms_ = 0;
-};
-
 namespace {
-
-// exp and log of vector libraries are good to a few units in the last place; 8 is a generous "few".
-constexpr double kTranscendentalUnits = 8;
-// What underflows in fp32 (exp of a very negative number) is flushed to zero by some libraries.
-constexpr double kSmallestNormal = 0x1p-126;
-
-/// The input row (or column) that filter row `r` meets at output row `p`; outside [0, H) it is padding.
-std::int64_t input_position(const ConvolutionShape& s, std::int64_t p, std::int64_t r) {
-  return p * s.stride + r * s.dilation - s.padding;
-}
-
-/// The output row that reads input row `h` through filter row `r`, or -1 when none does.
-std::int64_t output_position(const ConvolutionShape& s, std::int64_t h, std::int64_t r, std::int64_t limit) {
-  const std::int64_t shifted = h + s.padding - r * s.dilation;
-  if (shifted < 0 || shifted % s.stride != 0 || shifted / s.stride >= limit) return -1;
-  return shifted / s.stride;
-}
-
-bool inside(std::int64_t position, std::int64_t limit) {
-  return position >= 0 && position < limit;
-}
-
-/// The index of the maximum of window (n,c,p,q) in x: the first in row-major order on a tie.
-std::int64_t argmax_of_window(const PoolShape& s, const Bounded& x, std::int64_t plane, std::int64_t p,
-                              std::int64_t q) {
-  std::int64_t best = (plane * s.H + p * s.stride) * s.W + q * s.stride;
-  for (std::int64_t r = 0; r < s.window; ++r) {
-    for (std::int64_t t = 0; t < s.window; ++t) {
-      const std::int64_t i = (plane * s.H + p * s.stride + r) * s.W + q * s.stride + t;
-      if (x.value[static_cast<std::size_t>(i)] > x.value[static_cast<std::size_t>(best)]) best = i;
-    }
-  }
-  return best;
-}
 
 bool begins_with_gather(std::span<const Operation> operations) {
   return !operations.empty() && std::holds_alternative<GatherNormalize>(operations.front().work);
@@ -104,11 +37,6 @@ double Oracle::sum_unit(bool exact) const {
   return exact ? 0 : unit_;
 }
 
-void Oracle::store_parameter(const BoundedSum& sum, std::int64_t offset) {
-  sum.store(parameter_gradients_, offset, sum_unit(exact_backward_), largest_sum_);
-  terms_[static_cast<std::size_t>(offset)] = sum.terms();
-}
-
 const Bounded& Oracle::output() const {
   return ends_in_loss(operations_) ? activations_[activations_.size() - 2] : activations_.back();
 }
@@ -132,32 +60,6 @@ void Oracle::forward(std::span<const double> input, std::span<const std::int64_t
         },
         operation.work);
   }
-}
-
-void Oracle::backward(std::span<const double> output_gradient) {
-  gradient_ = Bounded(std::vector<double>(output_gradient.begin(), output_gradient.end()));
-  parameter_gradients_ = Bounded(parameters_.size());
-  terms_.assign(parameters_.size(), 0);
-  for (std::size_t i = operations_.size(); i-- > 0;) {
-    std::visit(
-        [&](const auto& work) {
-          if constexpr (!std::is_same_v<std::decay_t<decltype(work)>, GatherNormalize>) {
-            backward_one(work, activations_[i]);
-          }
-        },
-        operations_[i].work);
-  }
-}
-
-Bounded Oracle::accumulated_gradients(std::span<const double> earlier) const {
-  Bounded sum = parameter_gradients_;
-  for (std::size_t i = 0; i < sum.value.size(); ++i) {
-    sum.value[i] += earlier[i];
-    // rounding(n + 1) <= 2 rounding(n) for the n terms of the gradient itself.
-    sum.error[i] =
-        2 * sum.error[i] + sum_rounding(terms_[i] + 1, sum_unit(exact_backward_)) * std::fabs(earlier[i]);
-  }
-  return sum;
 }
 
 /// A sum over activations mixes a doubtful one into everything.
@@ -216,62 +118,6 @@ void Oracle::forward_one(const Convolution& convolution) {
   activations_.push_back(std::move(y));
 }
 
-void Oracle::backward_one(const Convolution& convolution, const Bounded& x) {
-  const ConvolutionShape& s = convolution.shape;
-  const Bounded dy = std::move(gradient_);
-  const auto weight = parameters_.subspan(static_cast<std::size_t>(convolution.weight_offset));
-  for (std::int64_t k = 0; k < s.K; ++k) {
-    BoundedSum bias;
-    for (std::int64_t n = 0; n < s.N; ++n) {
-      for (std::int64_t i = 0; i < s.P() * s.Q(); ++i)
-        bias.add_product(dy, (n * s.K + k) * s.P() * s.Q() + i, 1.0);
-    }
-    store_parameter(bias, convolution.bias_offset + k);
-    for (std::int64_t c = 0; c < s.C; ++c) {
-      for (std::int64_t r = 0; r < s.R; ++r) {
-        for (std::int64_t t = 0; t < s.S; ++t) {
-          BoundedSum sum;
-          for (std::int64_t n = 0; n < s.N; ++n) {
-            for (std::int64_t p = 0; p < s.P(); ++p) {
-              for (std::int64_t q = 0; q < s.Q(); ++q) {
-                const std::int64_t h = input_position(s, p, r);
-                const std::int64_t w = input_position(s, q, t);
-                if (!inside(h, s.H) || !inside(w, s.W)) continue;
-                sum.add_product(dy, ((n * s.K + k) * s.P() + p) * s.Q() + q, x,
-                                ((n * s.C + c) * s.H + h) * s.W + w);
-              }
-            }
-          }
-          store_parameter(sum, convolution.weight_offset + ((k * s.C + c) * s.R + r) * s.S + t);
-        }
-      }
-    }
-  }
-  gradient_ = Bounded(x.value.size());
-  std::int64_t at = 0;
-  for (std::int64_t n = 0; n < s.N; ++n) {
-    for (std::int64_t c = 0; c < s.C; ++c) {
-      for (std::int64_t h = 0; h < s.H; ++h) {
-        for (std::int64_t w = 0; w < s.W; ++w) {
-          BoundedSum sum;
-          for (std::int64_t k = 0; k < s.K; ++k) {
-            for (std::int64_t r = 0; r < s.R; ++r) {
-              for (std::int64_t t = 0; t < s.S; ++t) {
-                const std::int64_t p = output_position(s, h, r, s.P());
-                const std::int64_t q = output_position(s, w, t, s.Q());
-                if (p < 0 || q < 0) continue;
-                sum.add_product(dy, ((n * s.K + k) * s.P() + p) * s.Q() + q,
-                                weight[static_cast<std::size_t>(((k * s.C + c) * s.R + r) * s.S + t)]);
-              }
-            }
-          }
-          sum.store(gradient_, at++, sum_unit(exact_backward_), largest_sum_);
-        }
-      }
-    }
-  }
-}
-
 void Oracle::forward_one(const Linear& linear) {
   const LinearShape& s = linear.shape;
   const Bounded& x = activations_.back();
@@ -292,32 +138,6 @@ void Oracle::forward_one(const Linear& linear) {
   activations_.push_back(std::move(y));
 }
 
-void Oracle::backward_one(const Linear& linear, const Bounded& x) {
-  const LinearShape& s = linear.shape;
-  const Bounded dy = std::move(gradient_);
-  const auto weight = parameters_.subspan(static_cast<std::size_t>(linear.weight_offset));
-  for (std::int64_t k = 0; k < s.K; ++k) {
-    BoundedSum bias;
-    for (std::int64_t n = 0; n < s.N; ++n) bias.add_product(dy, n * s.K + k, 1.0);
-    store_parameter(bias, linear.bias_offset + k);
-    for (std::int64_t c = 0; c < s.C; ++c) {
-      BoundedSum sum;
-      for (std::int64_t n = 0; n < s.N; ++n) sum.add_product(dy, n * s.K + k, x, n * s.C + c);
-      store_parameter(sum, linear.weight_offset + k * s.C + c);
-    }
-  }
-  gradient_ = Bounded(x.value.size());
-  for (std::int64_t n = 0; n < s.N; ++n) {
-    for (std::int64_t c = 0; c < s.C; ++c) {
-      BoundedSum sum;
-      for (std::int64_t k = 0; k < s.K; ++k) {
-        sum.add_product(dy, n * s.K + k, weight[static_cast<std::size_t>(k * s.C + c)]);
-      }
-      sum.store(gradient_, n * s.C + c, sum_unit(exact_backward_), largest_sum_);
-    }
-  }
-}
-
 void Oracle::forward_one(const Relu& /*relu*/) {
   const Bounded& x = activations_.back();
   Bounded y(x.value.size());
@@ -329,12 +149,6 @@ void Oracle::forward_one(const Relu& /*relu*/) {
     y.error[i] = cut ? 0 : x.error[i];
   }
   activations_.push_back(std::move(y));
-}
-
-void Oracle::backward_one(const Relu& /*relu*/, const Bounded& x) {
-  for (std::size_t i = 0; i < x.value.size(); ++i) {
-    if (x.value[i] <= 0) gradient_.value[i] = gradient_.error[i] = 0;
-  }
 }
 
 void Oracle::forward_one(const MaxPool& pool) {
@@ -365,27 +179,6 @@ void Oracle::forward_one(const MaxPool& pool) {
   }
   doubtful_ = std::move(doubtful);
   activations_.push_back(std::move(y));
-}
-
-void Oracle::backward_one(const MaxPool& pool, const Bounded& x) {
-  const PoolShape& s = pool.shape;
-  const Bounded dy = std::move(gradient_);
-  gradient_ = Bounded(x.value.size());
-  std::vector<std::int64_t> arrivals(x.value.size(), 0);  // overlapping windows may add into one element
-  std::size_t at = 0;
-  for (std::int64_t plane = 0; plane < s.N * s.C; ++plane) {
-    for (std::int64_t p = 0; p < s.P(); ++p) {
-      for (std::int64_t q = 0; q < s.Q(); ++q, ++at) {
-        const auto best = static_cast<std::size_t>(argmax_of_window(s, x, plane, p, q));
-        gradient_.value[best] += dy.value[at];
-        gradient_.error[best] += dy.error[at];
-        if (++arrivals[best] > 1) {
-          gradient_.error[best] +=
-              sum_unit(exact_backward_) * (std::fabs(gradient_.value[best]) + gradient_.error[best]);
-        }
-      }
-    }
-  }
 }
 
 void Oracle::forward_one(const SoftmaxCrossEntropy& softmax, std::span<const std::int64_t> indices) {
@@ -426,35 +219,6 @@ void Oracle::forward_one(const SoftmaxCrossEntropy& softmax, std::span<const std
   }
   loss_error_ += static_cast<double>(softmax.N) * unit_ * magnitude;  // the sum over samples
   activations_.emplace_back();
-}
-
-void Oracle::backward_one(const SoftmaxCrossEntropy& softmax, const Bounded& x) {
-  const std::int64_t K = softmax.K;
-  gradient_ = Bounded(x.value.size());
-  for (std::int64_t n = 0; n < softmax.N; ++n) {
-    const auto begin = static_cast<std::size_t>(n * K);
-    const std::size_t end = begin + static_cast<std::size_t>(K);
-    double largest = x.value[begin];
-    double largest_error = 0;
-    for (std::size_t i = begin; i < end; ++i) {
-      largest = std::max(largest, x.value[i]);
-      largest_error = std::max(largest_error, x.error[i]);
-    }
-    double sum = 0;
-    double spread = 0;
-    for (std::size_t i = begin; i < end; ++i) {
-      sum += std::exp(x.value[i] - largest);
-      spread = std::max(spread, largest - x.value[i]);
-    }
-    for (std::size_t i = begin; i < end; ++i) {
-      const double probability = std::exp(x.value[i] - largest) / sum;
-      const bool target = i == begin + static_cast<std::size_t>(targets_[static_cast<std::size_t>(n)]);
-      gradient_.value[i] = probability - (target ? 1 : 0);
-      const double relative = unit_ * (2 * spread + 2 * kTranscendentalUnits + static_cast<double>(K) + 2);
-      gradient_.error[i] =
-          probability * (std::expm1(2 * largest_error) + relative) + (target ? unit_ : 0) + kSmallestNormal;
-    }
-  }
 }
 
 }  // namespace dml::test

@@ -17,8 +17,9 @@ std::vector<double> random_reals(std::size_t elements, std::uint64_t seed, std::
   const PhiloxStream random(seed, RandomUse::synthetic_data, stream);
   std::vector<double> values(elements);
   // Rounded to fp32, so that every backend is given the same numbers.
-  for (std::size_t i = 0; i < elements; ++i)
+  for (std::size_t i = 0; i < elements; ++i) {
     values[i] = static_cast<float>((2.0 * random.uniform(i) - 1) * scale);
+  }
   return values;
 }
 
