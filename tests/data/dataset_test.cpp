@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "tests/data/idx_files.h"
+#include "tests/data/test_files.h"
 
 namespace dml {
 namespace {

@@ -1,7 +1,7 @@
 // IDX files made for tests.
 #pragma once
 
-#include "tests/data/test_files.h"
+#include "tests/data/bytes.h"
 
 namespace dml::testing {
 

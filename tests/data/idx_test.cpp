@@ -1,6 +1,7 @@
 #include "engine/data/idx.h"
 
 #include "tests/data/idx_files.h"
+#include "tests/data/test_files.h"
 
 namespace dml {
 namespace {
