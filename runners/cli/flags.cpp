@@ -1,0 +1,156 @@
+#include "runners/cli/flags.h"
+
+#include <algorithm>
+#include <array>
+
+namespace dml {
+namespace {
+
+constexpr unsigned kTrain = bit_of(Command::train);
+constexpr unsigned kEvaluate = bit_of(Command::evaluate);
+constexpr unsigned kBenchmark = bit_of(Command::benchmark);
+constexpr unsigned kDemo = bit_of(Command::demo);
+constexpr unsigned kDoctor = bit_of(Command::doctor);
+constexpr unsigned kSteps = kTrain | kBenchmark;  // commands that run training steps
+constexpr unsigned kModel = kSteps | kEvaluate;
+constexpr unsigned kAll = kModel | kDemo;
+
+using Group = FlagGroup;
+
+constexpr std::array kFlags = {
+    FlagSpec{Group::split, "mode", "MODE", "single", "", kModel,
+             "single, data-parallel or model-parallel; required when there are several ranks"},
+
+    FlagSpec{Group::devices, "device", "D", "auto", "", kModel, "auto, cpu, cuda or emulator"},
+    FlagSpec{Group::devices, "gpus", "LIST", "", "", kModel, "device ids, one rank each: 0,1"},
+    FlagSpec{Group::devices, "ranks", "N", "", "2 in parallel modes", kModel,
+             "how many processes share the work"},
+    FlagSpec{Group::devices, "threads", "T", "", "usable cores / local ranks", kModel, "threads per rank"},
+    FlagSpec{Group::devices, "rendezvous", "HOST:PORT", "", "a private directory", kModel,
+             "where the ranks meet; under a launcher MASTER_ADDR:MASTER_PORT + 1"},
+
+    FlagSpec{Group::model, "model", "NAME", "lenet", "", kAll, "lenet, mnist-cnn or cnn8"},
+    FlagSpec{Group::model, "precision", "P", "fp32", "", kModel,
+             "fp32, or fp64 for the slow double reference"},
+    FlagSpec{Group::model, "init-from", "FILE", "", "", kModel, "start from these weights (safetensors)"},
+    FlagSpec{Group::model, "save-to", "FILE", "", "", kTrain, "write the final weights (safetensors)"},
+
+    FlagSpec{Group::data, "dataset", "NAME", "fashion-mnist", "", kAll, "fashion-mnist, mnist or synthetic"},
+    FlagSpec{Group::data, "data-dir", "DIR", "", "the usual places", kAll | kDoctor, "where its files are"},
+    FlagSpec{Group::data, "limit-train", "N", "", "all", kAll, "only the first N training samples"},
+    FlagSpec{Group::data, "limit-test", "N", "", "all", kAll, "only the first N test samples"},
+
+    FlagSpec{Group::training, "epochs", "N", "2", "", kTrain | kDemo, "passes over the training set"},
+    FlagSpec{Group::training, "steps", "N", "", "", kSteps,
+             "end after N updates; for benchmark: N updates per round [200]"},
+    FlagSpec{Group::training, "batch", "N", "32", "", kModel, "samples per update over all replicas"},
+    FlagSpec{Group::training, "batch-per-rank", "N", "", "", kSteps,
+             "instead of --batch: samples of one replica in one forward pass"},
+    FlagSpec{Group::training, "optimizer", "NAME", "sgd", "", kSteps, "sgd or adam"},
+    FlagSpec{Group::training, "lr", "X", "0.01", "", kSteps, "learning rate"},
+    FlagSpec{Group::training, "momentum", "X", "0.9", "", kSteps, "of sgd, from 0 to below 1"},
+    FlagSpec{Group::training, "nesterov", "", "", "", kSteps, "Nesterov momentum"},
+    FlagSpec{Group::training, "weight-decay", "X", "0", "", kSteps, "L2, added to the gradient"},
+    FlagSpec{Group::training, "lr-schedule", "S", "constant", "", kSteps,
+             "constant, step[:epochs=10,gamma=0.1] or cosine; each takes warmup=STEPS"},
+    FlagSpec{Group::training, "accumulate", "K", "1", "", kSteps,
+             "split each replica's share into K slices, one after another"},
+    FlagSpec{Group::training, "seed", "N", "0", "", kAll, "of weights and of data order"},
+    FlagSpec{Group::training, "eval-every", "N", "1", "", kTrain, "epochs between evaluations; 0: never"},
+
+    FlagSpec{Group::data_parallel, "aggregate", "A", "allreduce", "", kSteps, "allreduce or allgather"},
+    FlagSpec{Group::data_parallel, "bucket-bytes", "N", "26214400", "", kSteps,
+             "gradients travel in buckets of at most this size"},
+    FlagSpec{Group::data_parallel, "sampler", "NAME", "balanced", "", kSteps,
+             "which sample goes to which replica (help samplers)"},
+
+    FlagSpec{Group::model_parallel, "split", "S", "conv-fc", "", kModel,
+             "conv-fc, or the layers before which to cut: 1,3"},
+    FlagSpec{Group::model_parallel, "schedule", "S", "sequential", "", kModel, "sequential or gpipe"},
+    FlagSpec{Group::model_parallel, "micro-batches", "M", "", "1; 4 for gpipe", kModel,
+             "slices of the batch in the pipeline"},
+
+    FlagSpec{Group::benchmark, "warmup-steps", "N", "50", "", kBenchmark, "steps before measuring"},
+    FlagSpec{Group::benchmark, "rounds", "N", "5", "", kBenchmark, "rounds over which the median is taken"},
+
+    FlagSpec{Group::run, "run-dir", "DIR", "", "keep nothing", kTrain | kEvaluate,
+             "metrics, checkpoints and results; evaluate takes the weights from it"},
+    FlagSpec{Group::run, "checkpoint-every", "STEPS", "", "only when stopped", kTrain, "write checkpoints"},
+    FlagSpec{Group::run, "resume", "", "", "", kTrain, "continue from the checkpoint in --run-dir"},
+    FlagSpec{Group::run, "deadline", "SECONDS", "60", "", kModel, "how long a rank waits for its peers"},
+    FlagSpec{Group::run, "json", "", "", "", kAll, "one JSON object on stdout instead of text"},
+    FlagSpec{Group::run, "quiet", "", "", "", kAll, "no progress, only results, warnings and errors"},
+    FlagSpec{Group::run, "dry-run", "", "", "", kModel, "print the effective configuration and stop"},
+};
+
+constexpr std::array kCommands = {
+    CommandSpec{Command::train, "train", "train a model (the default command)"},
+    CommandSpec{Command::evaluate, "evaluate", "accuracy of saved weights on the test set"},
+    CommandSpec{Command::benchmark, "benchmark", "steps/s, samples/s and the time split per rank"},
+    CommandSpec{Command::demo, "demo", "train in every mode and compare them in two tables"},
+    CommandSpec{Command::doctor, "doctor", "what this machine has, and what is missing"},
+    CommandSpec{Command::help, "help", "this text, or help on a topic or command"},
+    CommandSpec{Command::version, "version", "version and revision"},
+};
+
+}  // namespace
+
+std::span<const FlagSpec> flag_specs() {
+  return kFlags;
+}
+
+const FlagSpec* find_flag(std::string_view name) {
+  const auto found =
+      std::find_if(kFlags.begin(), kFlags.end(), [&](const FlagSpec& flag) { return flag.name == name; });
+  return found == kFlags.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> flag_names() {
+  std::vector<std::string> names;
+  for (const FlagSpec& flag : kFlags) names.emplace_back(flag.name);
+  names.emplace_back("help");
+  names.emplace_back("version");
+  return names;
+}
+
+std::string_view title_of(FlagGroup group) {
+  switch (group) {
+    case Group::split:
+      return "How the work is split";
+    case Group::devices:
+      return "Devices and ranks";
+    case Group::model:
+      return "Model";
+    case Group::data:
+      return "Data";
+    case Group::training:
+      return "Training";
+    case Group::data_parallel:
+      return "Data parallel";
+    case Group::model_parallel:
+      return "Model parallel";
+    case Group::benchmark:
+      return "Benchmark";
+    case Group::run:
+      return "Run";
+  }
+  return "";
+}
+
+std::span<const CommandSpec> command_specs() {
+  return kCommands;
+}
+
+std::vector<std::string> command_names() {
+  std::vector<std::string> names;
+  for (const CommandSpec& command : kCommands) names.emplace_back(command.name);
+  return names;
+}
+
+std::string to_string(Command command) {
+  const auto found = std::find_if(kCommands.begin(), kCommands.end(),
+                                  [&](const CommandSpec& spec) { return spec.command == command; });
+  return found == kCommands.end() ? "" : std::string(found->name);
+}
+
+}  // namespace dml
