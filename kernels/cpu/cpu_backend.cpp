@@ -2,9 +2,9 @@
 
 #include <string>
 
+#include "kernels/base/lowering.h"
 #include "kernels/cpu/cpu_executable.h"
 #include "kernels/cpu/cpu_optimizer.h"
-#include "kernels/cpu/stage_check.h"
 
 namespace dml {
 namespace {
@@ -26,8 +26,8 @@ class CpuBackend final : public Backend {
   [[nodiscard]] std::unique_ptr<Executable> compile(std::span<const Operation> operations,
                                                     ParameterBinding& parameters, const DataBinding& data,
                                                     const CompileOptions& options) override {
-    if (cpu::check_stage(operations) == 0)
-      return std::make_unique<cpu::EmptyExecutable>(operations, parameters);
+    check_operations(operations);
+    if (cpu::sample_count(operations) == 0) return std::make_unique<cpu::EmptyExecutable>(operations, parameters);
     return std::make_unique<cpu::CpuExecutable>(onednn_, threads_, operations, parameters, data, options);
   }
 

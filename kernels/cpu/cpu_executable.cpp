@@ -1,12 +1,10 @@
 #include "kernels/cpu/cpu_executable.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <utility>
 
-#include "kernels/cpu/lanes_convolution_step.h"
-#include "kernels/cpu/parametrised_steps.h"
-#include "kernels/cpu/stage_check.h"
+#include "kernels/cpu/candidates.h"
 #include "kernels/cpu/threads.h"
 
 namespace dml::cpu {
@@ -34,19 +32,30 @@ bool reads_samples(const Operation& operation) {
          std::holds_alternative<SoftmaxCrossEntropy>(operation.work);
 }
 
-/// Whether operation i is a convolution that wants samples in lanes.
-bool reads_lanes(std::span<const Operation> operations, std::size_t i) {
-  if (i >= operations.size()) return false;
-  const auto* const convolution = std::get_if<Convolution>(&operations[i].work);
-  return convolution != nullptr && lanes_convolution_supports(convolution->shape);
-}
-
 bool all_finite(const dnnl::memory& memory) {
   const float* const values = floats(memory);
   return std::all_of(values, values + float_count(memory), [](float value) { return std::isfinite(value); });
 }
 
 }  // namespace
+
+std::int64_t sample_count(std::span<const Operation> operations) {
+  for (const Operation& operation : operations) {
+    const std::int64_t samples = std::visit(
+        [](const auto& work) -> std::int64_t {
+          if constexpr (requires { work.N; }) {
+            return work.N;
+          } else if constexpr (requires { work.shape.N; }) {
+            return work.shape.N;
+          } else {
+            return -1;  // a ReLU knows its elements only
+          }
+        },
+        operation.work);
+    if (samples >= 0) return samples;
+  }
+  return input_elements(operations.front()) == 0 ? 0 : 1;
+}
 
 CpuExecutable::CpuExecutable(const Onednn& onednn, int threads, std::span<const Operation> operations,
                              ParameterBinding& parameters, const DataBinding& data,
@@ -56,9 +65,10 @@ CpuExecutable::CpuExecutable(const Onednn& onednn, int threads, std::span<const 
       options_(options),
       packed_(PackedWeights::of(parameters)),
       sample_indices_(std::any_of(operations.begin(), operations.end(), reads_samples)
-                          ? static_cast<std::size_t>(check_stage(operations))
+                          ? static_cast<std::size_t>(sample_count(operations))
                           : 0),
-      stage_{onednn_, parameters, data, *packed_, scratchpad_, sample_indices_, options.training} {
+      stage_{onednn_,         parameters,       data,    *packed_, scratchpad_,
+             sample_indices_, options.training, threads, {},       true} {
   const ThreadScope team(threads_);
   compile_forward(operations);
   if (options_.training) compile_backward(options_.input_gradient);
@@ -66,41 +76,20 @@ CpuExecutable::CpuExecutable(const Onednn& onednn, int threads, std::span<const 
 }
 
 void CpuExecutable::compile_forward(std::span<const Operation> operations) {
+  const std::array candidates = {lanes_gather(),       gather(),        lanes_convolution(),
+                                 onednn_convolution(), onednn_linear(), relu_max_pool(),
+                                 max_pool(),           relu(),          softmax_cross_entropy()};
   const dnnl::memory::dims dims = input_dims(operations.front());
   if (!dims.empty()) input_ = allocate(onednn_, plain_layout(dims));
-  dnnl::memory current = input_;
-  for (std::size_t i = 0; i < operations.size(); ++i) {
-    const std::string& layer = operations[i].layer;
-    const auto& work = operations[i].work;
-    if (const auto* const gather = std::get_if<GatherNormalize>(&work)) {
-      steps_.push_back(make_gather_step(stage_, layer, *gather, reads_lanes(operations, i + 1)));
-    } else if (const auto* const convolution = std::get_if<Convolution>(&work)) {
-      const auto make = lanes_convolution_supports(convolution->shape) ? make_lanes_convolution_step
-                                                                       : make_convolution_step;
-      steps_.push_back(make(stage_, layer, *convolution, current));
-    } else if (const auto* const linear = std::get_if<Linear>(&work)) {
-      steps_.push_back(make_linear_step(stage_, layer, *linear, current));
-    } else if (const auto* const pool = std::get_if<MaxPool>(&work)) {
-      steps_.push_back(make_max_pool_step(stage_, layer, *pool, false, current));
-    } else if (const auto* const loss = std::get_if<SoftmaxCrossEntropy>(&work)) {
-      auto step = make_loss_step(stage_, layer, *loss, current);
-      loss_ = step.get();
-      steps_.push_back(std::move(step));
-    } else if (i + 1 < operations.size() && std::holds_alternative<MaxPool>(operations[i + 1].work)) {
-      steps_.push_back(
-          make_max_pool_step(stage_, layer, std::get<MaxPool>(operations[++i].work), true, current));
-    } else {
-      steps_.push_back(make_relu_step(stage_, layer, current, i == 0));
-    }
-    current = steps_.back()->output();
-  }
-  to_plain_output_ = Conversion(stage_, current, plain_layout(dims_of(current.get_desc())));
+  stage_.current = input_;
+  steps_ = lower<StageContext>(operations, candidates, stage_);
+  to_plain_output_ = Conversion(stage_, stage_.current, plain_layout(dims_of(stage_.current.get_desc())));
   output_ = to_plain_output_.result();
 }
 
 void CpuExecutable::compile_backward(bool want_input_gradient) {
   dnnl::memory gradient;
-  if (loss_ == nullptr) {
+  if (stage_.loss == nullptr) {
     output_gradient_ = allocate(onednn_, output_.get_desc());
     gradient = output_gradient_;
   }
@@ -133,8 +122,8 @@ void CpuExecutable::run(Phase phase, Stream& /*stream*/) {
 }
 
 LossResult CpuExecutable::loss() {
-  DML_ASSERT(loss_ != nullptr, "loss() of a stage that does not end in one");
-  return loss_->result();
+  DML_ASSERT(stage_.loss != nullptr, "loss() of a stage that does not end in one");
+  return stage_.loss->result();
 }
 
 std::string CpuExecutable::first_non_finite_layer() {

@@ -8,10 +8,12 @@
 
 #include "kernels/base/backend.h"
 #include "kernels/base/buffer.h"
-#include "kernels/cpu/simple_steps.h"
 #include "kernels/cpu/step.h"
 
 namespace dml::cpu {
+
+/// Samples of a stage: 0 where there are none to compute.
+std::int64_t sample_count(std::span<const Operation> operations);
 
 class CpuExecutable final : public Executable {
  public:

@@ -2,13 +2,15 @@
 #include <algorithm>
 #include <array>
 
-#include "kernels/cpu/gather.h"
+#include "kernels/cpu/candidates.h"
+#include "kernels/cpu/lanes_convolution.h"
 #include "kernels/cpu/simd/kernels.h"
-#include "kernels/cpu/simple_steps.h"
-#include "kernels/cpu/threads.h"
 
 namespace dml::cpu {
 
+namespace {
+
+/// The normalised value of each pixel value, computed in double and rounded once.
 std::array<float, 256> normalization_table(const GatherNormalize& gather) {
   std::array<float, 256> table{};
   for (std::size_t value = 0; value < table.size(); ++value) {
@@ -17,6 +19,7 @@ std::array<float, 256> normalization_table(const GatherNormalize& gather) {
   return table;
 }
 
+/// The image of sample n of the batch.
 const std::uint8_t* resident_image(const StageContext& stage, std::int64_t n, std::int64_t sample_elements) {
   const std::int64_t index = stage.sample_indices[static_cast<std::size_t>(n)];
   const auto samples = static_cast<std::int64_t>(stage.data.images.size()) / sample_elements;
@@ -25,13 +28,14 @@ const std::uint8_t* resident_image(const StageContext& stage, std::int64_t n, st
   return stage.data.images.data() + index * sample_elements;
 }
 
-namespace {
-
 class GatherStep final : public Step {
  public:
-  GatherStep(StageContext& stage, const std::string& layer, const GatherNormalize& gather)
-      : Step(layer), stage_(stage), gather_(gather), table_(normalization_table(gather)) {
-    output_ = allocate(stage.onednn, plain_layout({gather.N, gather.C, gather.H, gather.W}));
+  GatherStep(StageContext& stage, const Operation& operation)
+      : Step(operation),
+        stage_(stage),
+        gather_(std::get<GatherNormalize>(operation.work)),
+        table_(normalization_table(gather_)) {
+    output_ = allocate(stage.onednn, plain_layout({gather_.N, gather_.C, gather_.H, gather_.W}));
   }
 
   void forward() override {
@@ -58,9 +62,12 @@ class GatherStep final : public Step {
 /// The same into [N/16][C][H][W][16].
 class LanesGatherStep final : public Step {
  public:
-  LanesGatherStep(StageContext& stage, const std::string& layer, const GatherNormalize& gather)
-      : Step(layer), stage_(stage), gather_(gather), table_(normalization_table(gather)) {
-    output_ = allocate(stage.onednn, lanes_layout({gather.N, gather.C, gather.H, gather.W}));
+  LanesGatherStep(StageContext& stage, const Operation& operation)
+      : Step(operation),
+        stage_(stage),
+        gather_(std::get<GatherNormalize>(operation.work)),
+        table_(normalization_table(gather_)) {
+    output_ = allocate(stage.onednn, lanes_layout({gather_.N, gather_.C, gather_.H, gather_.W}));
   }
 
   void forward() override {
@@ -92,10 +99,25 @@ class LanesGatherStep final : public Step {
 
 }  // namespace
 
-std::unique_ptr<Step> make_gather_step(StageContext& stage, const std::string& layer,
-                                       const GatherNormalize& gather, bool into_lanes) {
-  if (into_lanes) return std::make_unique<LanesGatherStep>(stage, layer, gather);
-  return std::make_unique<GatherStep>(stage, layer, gather);
+StageCandidate lanes_gather() {
+  return {"gather into lanes",
+          [](std::span<const Operation> operations) -> std::size_t {
+            if (front_as<GatherNormalize>(operations) == nullptr) return 0;
+            return lanes_convolution_claims(operations.subspan(1)) > 0 ? 1 : 0;
+          },
+          [](std::span<const Operation> claimed, StageContext& stage) {
+            return make_step<LanesGatherStep>(stage, claimed.front());
+          }};
+}
+
+StageCandidate gather() {
+  return {"gather",
+          [](std::span<const Operation> operations) -> std::size_t {
+            return front_as<GatherNormalize>(operations) != nullptr ? 1 : 0;
+          },
+          [](std::span<const Operation> claimed, StageContext& stage) {
+            return make_step<GatherStep>(stage, claimed.front());
+          }};
 }
 
 }  // namespace dml::cpu

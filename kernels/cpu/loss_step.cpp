@@ -6,18 +6,20 @@
 // sum that carries it, as the comparisons that find the maximum skip NaNs.
 #include <cmath>
 
-#include "kernels/cpu/simple_steps.h"
+#include "kernels/cpu/candidates.h"
 
 namespace dml::cpu {
 namespace {
 
 class SoftmaxCrossEntropyStep final : public LossStep {
  public:
-  SoftmaxCrossEntropyStep(StageContext& stage, const std::string& layer, const SoftmaxCrossEntropy& loss,
-                          const dnnl::memory& source)
-      : LossStep(layer), stage_(stage), loss_(loss), logits_(stage, source, plain_layout({loss.N, loss.K})) {
+  SoftmaxCrossEntropyStep(StageContext& stage, const Operation& operation)
+      : LossStep(operation),
+        stage_(stage),
+        loss_(std::get<SoftmaxCrossEntropy>(operation.work)),
+        logits_(stage, stage.current, plain_layout({loss_.N, loss_.K})) {
     output_ = logits_.result();
-    gradient_ = allocate(stage.onednn, plain_layout({loss.N, loss.K}));
+    gradient_ = allocate(stage.onednn, plain_layout({loss_.N, loss_.K}));
   }
 
   void forward() override {
@@ -34,7 +36,6 @@ class SoftmaxCrossEntropyStep final : public LossStep {
   void backward(bool /*accumulate*/) override {}  // forward() has left the gradient
   [[nodiscard]] std::string description() const override { return "softmax cross-entropy: own"; }
   [[nodiscard]] LossResult result() const override { return result_; }
-  [[nodiscard]] const dnnl::memory& logits_gradient() const override { return gradient_; }
 
  private:
   [[nodiscard]] std::int64_t label_of(std::int64_t n) const {
@@ -76,9 +77,17 @@ class SoftmaxCrossEntropyStep final : public LossStep {
 
 }  // namespace
 
-std::unique_ptr<LossStep> make_loss_step(StageContext& stage, const std::string& layer,
-                                         const SoftmaxCrossEntropy& loss, const dnnl::memory& source) {
-  return std::make_unique<SoftmaxCrossEntropyStep>(stage, layer, loss, source);
+StageCandidate softmax_cross_entropy() {
+  return {"softmax cross-entropy",
+          [](std::span<const Operation> operations) -> std::size_t {
+            return front_as<SoftmaxCrossEntropy>(operations) != nullptr ? 1 : 0;
+          },
+          [](std::span<const Operation> claimed, StageContext& stage) -> std::unique_ptr<Step> {
+            auto step = std::make_unique<SoftmaxCrossEntropyStep>(stage, claimed.front());
+            stage.loss = step.get();
+            stage.current = step->output();
+            return step;
+          }};
 }
 
 }  // namespace dml::cpu

@@ -1,6 +1,12 @@
-#include "kernels/cpu/parametrised_steps.h"
-
+// Convolution and linear layers on oneDNN.
+//
+//   convolution  y = x * w + b     dw = x * dy,    db = sum dy,  dx = dy * w^T
+//   linear       y = x w^T + b     dw = dy^T x,    db = sum dy,  dx = dy w
+// A ReLU that follows is not a post-op of these primitives: oneDNN's turns NaN into 0, which would hide a
+// diverged run from the loss. It is fused with the max pool behind it instead, or runs in place.
 #include <array>
+
+#include "kernels/cpu/candidates.h"
 
 namespace dml::cpu {
 namespace {
@@ -28,17 +34,17 @@ class SourceConversion {
 template <class Shape>
 class ParametrisedStep final : public Step {
  public:
-  ParametrisedStep(StageContext& stage, const std::string& layer, const char* kind, const Shape& shape,
-                   std::int64_t weight_offset, std::int64_t bias_offset, const dnnl::memory& source)
-      : Step(layer),
+  ParametrisedStep(StageContext& stage, const Operation& operation, const char* kind, const Shape& shape,
+                   std::int64_t weight_offset, std::int64_t bias_offset)
+      : Step(operation),
         stage_(stage),
         kind_(kind),
         shape_(shape),
         weight_offset_(weight_offset),
         bias_offset_(bias_offset),
-        source_(source) {
+        source_(stage.current) {
     const Primitive forward = make_forward(stage.onednn, shape, stage.training);
-    forward_source_ = SourceConversion(stage, source, forward.source);
+    forward_source_ = SourceConversion(stage, source_, forward.source);
     forward_weights_ = stage.packed.get(stage.onednn, stage.parameters, weight_offset, forward.weights);
     const auto bias = stage.packed.get(stage.onednn, stage.parameters, bias_offset, plain_layout({shape.K}));
     output_ = allocate(stage.onednn, forward.destination);
@@ -134,19 +140,28 @@ class ParametrisedStep final : public Step {
   Call backward_data_;
 };
 
-}  // namespace
-
-std::unique_ptr<Step> make_convolution_step(StageContext& stage, const std::string& layer,
-                                            const Convolution& convolution, const dnnl::memory& source) {
-  return std::make_unique<ParametrisedStep<ConvolutionShape>>(stage, layer, "convolution", convolution.shape,
-                                                              convolution.weight_offset,
-                                                              convolution.bias_offset, source);
+/// One operation of this kind, whatever its shape.
+template <class Work>
+std::size_t claims(std::span<const Operation> operations) {
+  return front_as<Work>(operations) != nullptr ? 1 : 0;
 }
 
-std::unique_ptr<Step> make_linear_step(StageContext& stage, const std::string& layer, const Linear& linear,
-                                       const dnnl::memory& source) {
-  return std::make_unique<ParametrisedStep<LinearShape>>(stage, layer, "linear", linear.shape,
-                                                         linear.weight_offset, linear.bias_offset, source);
+}  // namespace
+
+StageCandidate onednn_convolution() {
+  return {"convolution", claims<Convolution>, [](std::span<const Operation> claimed, StageContext& stage) {
+            const auto& work = std::get<Convolution>(claimed.front().work);
+            return make_step<ParametrisedStep<ConvolutionShape>>(
+                stage, claimed.front(), "convolution", work.shape, work.weight_offset, work.bias_offset);
+          }};
+}
+
+StageCandidate onednn_linear() {
+  return {"linear", claims<Linear>, [](std::span<const Operation> claimed, StageContext& stage) {
+            const auto& work = std::get<Linear>(claimed.front().work);
+            return make_step<ParametrisedStep<LinearShape>>(stage, claimed.front(), "linear", work.shape,
+                                                            work.weight_offset, work.bias_offset);
+          }};
 }
 
 }  // namespace dml::cpu

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <utility>
 
 #include "kernels/base/backend.h"
 #include "kernels/cpu/onednn.h"
@@ -15,8 +14,14 @@
 
 namespace dml::cpu {
 
-/// What the steps of one executable share while they are compiled and afterwards.
+class Step;
+class LossStep;
+
+/// What the steps of one executable share while they are compiled and afterwards; the Context of the
+/// lowering.
 struct StageContext {
+  using Kernel = Step;
+
   const Onednn& onednn;
   ParameterBinding& parameters;
   const DataBinding& data;
@@ -24,11 +29,16 @@ struct StageContext {
   Scratchpad& scratchpad;
   std::span<const std::int64_t> sample_indices;
   bool training;
+  int threads;
+
+  dnnl::memory current;      ///< the output of the step compiled last; the input of the stage at first
+  bool current_is_input;     ///< it belongs to the caller
+  LossStep* loss = nullptr;  ///< the step that ends the stage, where it ends in a loss
 };
 
 class Step {
  public:
-  explicit Step(std::string layer) : layer_(std::move(layer)) {}
+  explicit Step(const Operation& operation) : layer_(operation.layer) {}
   Step(const Step&) = delete;
   Step& operator=(const Step&) = delete;
   virtual ~Step() = default;
@@ -44,7 +54,7 @@ class Step {
   /// Operation and implementation: "relu+max-pool: avx512".
   [[nodiscard]] virtual std::string description() const = 0;
 
-  /// The layers this step belongs to, joined by '+' ("conv1").
+  /// The layer it belongs to: "conv1".
   [[nodiscard]] const std::string& layer() const { return layer_; }
   [[nodiscard]] const dnnl::memory& output() const { return output_; }
 
@@ -53,6 +63,13 @@ class Step {
 
  private:
   std::string layer_;
+};
+
+/// The end of a stage. forward() finds the losses and, when training, the gradient of the logits as well.
+class LossStep : public Step {
+ public:
+  using Step::Step;
+  [[nodiscard]] virtual LossResult result() const = 0;
 };
 
 /// A copy into another layout; nothing when source and target layout agree.

@@ -19,6 +19,8 @@ void correlate_row(const LanesCorrelation& g, const float* x, const float* w, co
 void correlate_weight_gradient(const LanesCorrelation& g, const float* x, const float* dy, std::int64_t c,
                                float* dw);
 void correlate_bias_gradient(const LanesCorrelation& g, const float* dy, float* db);
+void lanes_pool_row(const LanesPool& pool, const float* x, float* y, std::uint8_t* choice);
+void lanes_unpool_row(const LanesPool& pool, const float* dy, const std::uint8_t* choice, float* dx);
 void gather_lanes(const float* table, const std::uint8_t* const* images, std::int64_t samples,
                   std::int64_t elements, float* y);
 void sgd(const SgdScalars& s, const float* gradient, float* momentum, float* w, std::int64_t count);

@@ -33,13 +33,26 @@ constexpr std::int64_t kSamplesPerBlock = 16;
 
 /// A correlation over one block of 16 samples, stride 1: y[k,p,q] = b[k] + sum over c,r,s of
 /// w[k,c,r,s] * x[c, p + r - row_padding, q + s], every point 16 samples wide. Rows outside x count as zeros
-/// and are skipped; columns are not, so x holds what padding it needs: Q = W - S + 1.
+/// and are skipped; columns are not: each row of x begins and ends with column_padding zeros, and W counts
+/// them.
 struct LanesCorrelation {
-  std::int64_t C, H, W, K, R, S, P, Q, row_padding;
+  std::int64_t C, H, W, K, R, S, P, Q, row_padding, column_padding;
   /// Where w[k,c,r,s] lies: k + c * weight_c + r * weight_r + s * weight_s from the pointer given. Steps may
   /// be negative, which turns the filter round.
   std::int64_t weight_c, weight_r, weight_s;
+  std::int64_t y_channel, y_row;  ///< points from y[k,p,q] to y[k+1,p,q] and to y[k,p+1,q]
 };
+
+/// Max pooling of one channel of one block of 16 samples, windows apart or side by side (stride >= window).
+struct LanesPool {
+  std::int64_t Q;  ///< windows in a row
+  std::int64_t window, stride;
+  std::int64_t x_row;  ///< points from one row of x to the next
+  bool relu;           ///< pools max(x, 0)
+};
+
+/// The choice of a window whose maximum a ReLU turned to 0: no element of it gets a gradient.
+constexpr std::uint8_t kNoChoice = 255;
 
 struct SimdKernels {
   const char* name;
@@ -56,7 +69,7 @@ struct SimdKernels {
   void (*max_pool_backward)(const PoolPlane& plane, bool relu, const float* dy, const std::int32_t* choice,
                             const float* y, float* dx);
 
-  /// Row p of y (K,P,Q,16) from x (C,H,W,16); `bias` may be null for zeros.
+  /// Row p of all channels of y from x (C,H,W,16); `y` points at y[0,p,0], `bias` may be null for zeros.
   void (*correlate_row)(const LanesCorrelation& g, const float* x, const float* w, const float* bias,
                         std::int64_t p, float* y);
   /// dw (K,C,R,S) of input channel c: the sum over the 16 samples, p and q of dy[k,p,q] *
@@ -65,6 +78,11 @@ struct SimdKernels {
                                     std::int64_t c, float* dw);
   /// db (K): the sum over the 16 samples, p and q of dy[k,p,q].
   void (*correlate_bias_gradient)(const LanesCorrelation& g, const float* dy, float* db);
+  /// One row of windows: y (Q,16) and choice (Q,16) from `window` rows of x. The first maximum wins, a NaN
+  /// always.
+  void (*lanes_pool_row)(const LanesPool& pool, const float* x, float* y, std::uint8_t* choice);
+  /// Writes the elements of one row of windows of dx: dy (Q,16) at the choice, 0 elsewhere.
+  void (*lanes_unpool_row)(const LanesPool& pool, const float* dy, const std::uint8_t* choice, float* dx);
   /// y[i,n] = table[images[n][i]] for n < samples, 0 for the other lanes; i < elements.
   void (*gather_lanes)(const float* table, const std::uint8_t* const* images, std::int64_t samples,
                        std::int64_t elements, float* y);

@@ -15,11 +15,12 @@ namespace {
 
 /// Where one tile reads and writes.
 struct RowTile {
-  const float* x;     ///< x[0, first row, q, lane]
-  const float* w;     ///< w[k, 0, first row's r, 0]
+  const float* x;     ///< x[0, first row, q + first s, lane]
+  const float* w;     ///< w[k, 0, first row's r, first s]
   const float* bias;  ///< b[k], or null
   float* y;           ///< y[k, p, q, lane]
   std::int64_t rows;  ///< filter rows that meet a row of x
+  std::int64_t taps;  ///< filter columns that meet more than padding
 };
 
 template <int kChannels, int kPoints>
@@ -33,7 +34,7 @@ void run_tile(const LanesCorrelation& g, const RowTile& tile) {
     for (std::int64_t r = 0; r < tile.rows; ++r) {
       const float* x = tile.x + (c * g.H + r) * g.W * kSamplesPerBlock;
       const float* w = tile.w + c * g.weight_c + r * g.weight_r;
-      for (std::int64_t s = 0; s < g.S; ++s) {
+      for (std::int64_t s = 0; s < tile.taps; ++s) {
         Floats points[kPoints];
         for (int q = 0; q < kPoints; ++q) points[q] = load<Floats>(x + q * kSamplesPerBlock);
         for (int k = 0; k < kChannels; ++k) {
@@ -45,7 +46,7 @@ void run_tile(const LanesCorrelation& g, const RowTile& tile) {
     }
   }
   for (int k = 0; k < kChannels; ++k) {
-    for (int q = 0; q < kPoints; ++q) store(tile.y + (k * g.P * g.Q + q) * kSamplesPerBlock, sums[k][q]);
+    for (int q = 0; q < kPoints; ++q) store(tile.y + (k * g.y_channel + q) * kSamplesPerBlock, sums[k][q]);
   }
 }
 
@@ -81,28 +82,25 @@ void correlate_row(const LanesCorrelation& g, const float* x, const float* w, co
   const std::int64_t top = p - g.row_padding;  // the row of x that filter row 0 meets
   const std::int64_t first_r = top < 0 ? -top : 0;
   const std::int64_t last_r = top + g.R > g.H ? g.H - top : g.R;
+  const std::int64_t rows = last_r > first_r ? last_r - first_r : 0;
   const std::int64_t channels = tile_channels(g.K);
   for (std::int64_t k = 0; k < g.K; k += channels) {
     const std::int64_t tile_k = g.K - k < channels ? g.K - k : channels;
     const std::int64_t points = tile_points(g.Q, tile_k);
     for (std::int64_t q = 0; q < g.Q; q += points) {
       const std::int64_t tile_q = g.Q - q < points ? g.Q - q : points;
+      // Filter columns outside [first_s, last_s) meet nothing but padding in every point of the tile.
+      const std::int64_t left = g.column_padding - (q + tile_q - 1);
+      const std::int64_t right = g.W - g.column_padding - q;
+      const std::int64_t first_s = left > 0 ? left : 0;
+      const std::int64_t last_s = right < g.S ? right : g.S;
       const TileFunction run = kTiles[tile_k - 1][tile_q - 1];
       for (std::int64_t lane = 0; lane < kSamplesPerBlock; lane += kLanes) {
-        run(g, {x + ((top + first_r) * g.W + q) * kSamplesPerBlock + lane, w + k + first_r * g.weight_r,
-                bias == nullptr ? nullptr : bias + k, y + ((k * g.P + p) * g.Q + q) * kSamplesPerBlock + lane,
-                last_r > first_r ? last_r - first_r : 0});
+        run(g, {x + ((top + first_r) * g.W + q + first_s) * kSamplesPerBlock + lane,
+                w + k + first_r * g.weight_r + first_s * g.weight_s, bias == nullptr ? nullptr : bias + k,
+                y + (k * g.y_channel + q) * kSamplesPerBlock + lane, rows, last_s - first_s});
       }
     }
-  }
-}
-
-void gather_lanes(const float* table, const std::uint8_t* const* images, std::int64_t samples,
-                  std::int64_t elements, float* y) {
-  for (std::int64_t i = 0; i < elements; ++i) {
-    float* const point = y + i * kSamplesPerBlock;
-    for (std::int64_t n = 0; n < samples; ++n) point[n] = table[images[n][i]];
-    for (std::int64_t n = samples; n < kSamplesPerBlock; ++n) point[n] = 0;
   }
 }
 

@@ -27,11 +27,11 @@ void run_tile(const LanesCorrelation& g, const WeightTile& tile) {
   for (std::int64_t lane = 0; lane < kSamplesPerBlock; lane += kLanes) {
     for (std::int64_t p = 0; p < tile.rows; ++p) {
       const float* x = tile.x + p * g.W * kSamplesPerBlock + lane;
-      const float* dy = tile.dy + p * g.Q * kSamplesPerBlock + lane;
+      const float* dy = tile.dy + p * g.y_row * kSamplesPerBlock + lane;
       for (std::int64_t q = 0; q < g.Q; ++q) {
         Floats gradients[kChannels];
         for (int k = 0; k < kChannels; ++k) {
-          gradients[k] = load<Floats>(dy + k * g.P * g.Q * kSamplesPerBlock);
+          gradients[k] = load<Floats>(dy + k * g.y_channel * kSamplesPerBlock);
         }
         for (int s = 0; s < kColumns; ++s) {
           const auto point = load<Floats>(x + s * kSamplesPerBlock);
@@ -86,7 +86,7 @@ void correlate_weight_gradient(const LanesCorrelation& g, const float* x, const 
         const std::int64_t tile_s = g.S - s < kWeightTileColumns ? g.S - s : kWeightTileColumns;
         kTiles[tile_k - 1][tile_s - 1](
             g, {x + ((c * g.H + first_p + r - g.row_padding) * g.W + s) * kSamplesPerBlock,
-                dy + (k * g.P + first_p) * g.Q * kSamplesPerBlock, rows,
+                dy + (k * g.y_channel + first_p * g.y_row) * kSamplesPerBlock, rows,
                 dw + ((k * g.C + c) * g.R + r) * g.S + s, g.C * g.R * g.S});
       }
     }
@@ -94,15 +94,16 @@ void correlate_weight_gradient(const LanesCorrelation& g, const float* x, const 
 }
 
 void correlate_bias_gradient(const LanesCorrelation& g, const float* dy, float* db) {
-  const std::int64_t plane = g.P * g.Q * kSamplesPerBlock;
   for (std::int64_t k = 0; k < g.K; ++k) {
     Floats sums[4] = {};
-    const float* const values = dy + k * plane;
-    std::int64_t i = 0;
-    for (; i + 4 * kLanes <= plane; i += 4 * kLanes) {
-      for (int j = 0; j < 4; ++j) sums[j] += load<Floats>(values + i + j * kLanes);
+    for (std::int64_t p = 0; p < g.P; ++p) {
+      const float* const row = dy + (k * g.y_channel + p * g.y_row) * kSamplesPerBlock;
+      std::int64_t i = 0;
+      for (; i + 4 * kLanes <= g.Q * kSamplesPerBlock; i += 4 * kLanes) {
+        for (int j = 0; j < 4; ++j) sums[j] += load<Floats>(row + i + j * kLanes);
+      }
+      for (; i < g.Q * kSamplesPerBlock; i += kLanes) sums[0] += load<Floats>(row + i);
     }
-    for (; i < plane; i += kLanes) sums[0] += load<Floats>(values + i);
     db[k] = sum_of_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
   }
 }

@@ -14,6 +14,8 @@ const SimdKernels kKernels = {DML_TEXT(DML_ISA),
                               correlate_row,
                               correlate_weight_gradient,
                               correlate_bias_gradient,
+                              lanes_pool_row,
+                              lanes_unpool_row,
                               gather_lanes,
                               sgd,
                               adam};

@@ -1,63 +1,21 @@
-#include "kernels/cpu/simple_steps.h"
-
+// Max pooling, alone or of max(x, 0), in whatever layout of planes the producer left. Going back through both
+// at once costs no pass of its own: a window whose maximum is not positive gets no gradient.
 #include <vector>
 
+#include "kernels/cpu/candidates.h"
 #include "kernels/cpu/simd/kernels.h"
 #include "kernels/cpu/threads.h"
 
 namespace dml::cpu {
 namespace {
 
-class ReluStep final : public Step {
- public:
-  ReluStep(StageContext& stage, const std::string& layer, const dnnl::memory& source, bool keep_source)
-      : Step(layer), stage_(stage), source_(source) {
-    output_ = keep_source ? allocate(stage.onednn, source.get_desc()) : source;
-  }
-
-  void forward() override {
-    const float* const x = floats(source_);
-    float* const y = floats(output_);
-    parallel_chunks(float_count(output_), [&](std::int64_t first, std::int64_t count) {
-      kernels_.relu_forward(x + first, y + first, count);
-    });
-  }
-
-  dnnl::memory compile_backward(const dnnl::memory& output_gradient, bool want_input_gradient) override {
-    if (!want_input_gradient) return {};
-    output_gradient_ = Conversion(stage_, output_gradient, output_.get_desc());
-    input_gradient_ = allocate(stage_.onednn, output_.get_desc());
-    return input_gradient_;
-  }
-
-  void backward(bool /*accumulate*/) override {
-    if (is_empty(input_gradient_)) return;
-    output_gradient_.run(stage_.onednn.stream);
-    const float* const y = floats(output_);
-    const float* const dy = floats(output_gradient_.result());
-    float* const dx = floats(input_gradient_);
-    parallel_chunks(float_count(output_), [&](std::int64_t first, std::int64_t count) {
-      kernels_.relu_backward(y + first, dy + first, dx + first, count);
-    });
-  }
-
-  [[nodiscard]] std::string description() const override {
-    return std::string("relu: simd:") + kernels_.name;
-  }
-
- private:
-  StageContext& stage_;
-  const SimdKernels& kernels_ = simd_kernels();
-  dnnl::memory source_, input_gradient_;
-  Conversion output_gradient_;
-};
-
 class MaxPoolStep final : public Step {
  public:
-  MaxPoolStep(StageContext& stage, const std::string& layer, const MaxPool& pool, bool relu,
-              const dnnl::memory& source)
-      : Step(layer), stage_(stage), relu_(relu) {
-    const PoolShape& shape = pool.shape;
+  /// `claimed` is [ReLU +] max pool.
+  MaxPoolStep(StageContext& stage, std::span<const Operation> claimed)
+      : Step(claimed.front()), stage_(stage), relu_(claimed.size() == 2) {
+    const dnnl::memory& source = stage.current;
+    const PoolShape& shape = std::get<MaxPool>(claimed.back().work).shape;
     PlaneLayout planes;
     const bool keeps_layout = find_plane_layout(source.get_desc(), &planes);
     source_ = Conversion(
@@ -120,16 +78,28 @@ class MaxPoolStep final : public Step {
   std::vector<std::int32_t> choice_;
 };
 
-}  // namespace
-
-std::unique_ptr<Step> make_relu_step(StageContext& stage, const std::string& layer,
-                                     const dnnl::memory& source, bool keep_source) {
-  return std::make_unique<ReluStep>(stage, layer, source, keep_source);
+std::unique_ptr<Step> make(std::span<const Operation> claimed, StageContext& stage) {
+  return make_step<MaxPoolStep>(stage, claimed);
 }
 
-std::unique_ptr<Step> make_max_pool_step(StageContext& stage, const std::string& layer, const MaxPool& pool,
-                                         bool relu, const dnnl::memory& source) {
-  return std::make_unique<MaxPoolStep>(stage, layer, pool, relu, source);
+}  // namespace
+
+StageCandidate relu_max_pool() {
+  return {"relu + max pool",
+          [](std::span<const Operation> operations) -> std::size_t {
+            const bool claims =
+                front_as<Relu>(operations) != nullptr && front_as<MaxPool>(operations.subspan(1)) != nullptr;
+            return claims ? 2 : 0;
+          },
+          make};
+}
+
+StageCandidate max_pool() {
+  return {"max pool",
+          [](std::span<const Operation> operations) -> std::size_t {
+            return front_as<MaxPool>(operations) != nullptr ? 1 : 0;
+          },
+          make};
 }
 
 }  // namespace dml::cpu
