@@ -47,9 +47,12 @@ inline Bytes gzip(const Bytes& content) {
   return compressed;
 }
 
-inline Bytes operator+(Bytes left, const Bytes& right) {
-  left.insert(left.end(), right.begin(), right.end());
-  return left;
+/// All parts, one after the other.
+template <class... Parts>
+Bytes joined(const Parts&... parts) {
+  Bytes whole;
+  (whole.insert(whole.end(), parts.begin(), parts.end()), ...);
+  return whole;
 }
 
 }  // namespace dml::testing

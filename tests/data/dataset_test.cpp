@@ -15,9 +15,9 @@ using testing::expect_error;
 using testing::idx_header;
 using testing::idx_images;
 using testing::idx_labels;
+using testing::joined;
 using testing::TempDirectory;
 using testing::write_bytes;
-using testing::operator+;
 
 constexpr std::uint32_t kTrain = 20;
 constexpr std::uint32_t kTest = 7;
@@ -87,7 +87,9 @@ TEST(Dataset, EveryLayoutUnderADataDirectoryIsFound) {
                                                                     {"fashion-mnist", "fashion-mnist"},
                                                                     {"mnist", "MNIST/raw"},
                                                                     {"mnist", "mnist"}};
-  for (const auto& [name, layout] : layouts) {
+  for (const auto& named_layout : layouts) {
+    const std::string& name = named_layout.first;
+    const std::string& layout = named_layout.second;
     const TempDirectory temp;
     EXPECT_EQ(find_dataset(name, temp.path()), "");
     write_dataset(temp.path(layout));
@@ -214,7 +216,8 @@ TEST(Dataset, ImagesOfAnotherSize) {
 TEST(Dataset, ADamagedFileIsNamed) {
   const TempDirectory temp;
   write_dataset(temp.path());
-  write_bytes(temp.path("t10k-images-idx3-ubyte"), idx_header({kTest, 28, 28}) + Bytes(kTest * 784 - 1));
+  write_bytes(temp.path("t10k-images-idx3-ubyte"),
+              joined(idx_header({kTest, 28, 28}), Bytes(kTest * 784 - 1)));
   expect_error<DataError>([&] { load("mnist", temp.path()); }, {"t10k-images-idx3-ubyte", "too short"});
 }
 

@@ -8,7 +8,7 @@ namespace {
 using testing::Bytes;
 using testing::expect_error;
 using testing::gzip;
-using testing::operator+;
+using testing::joined;
 
 /// Everything the stream holds, taken in pieces of `piece` bytes.
 Bytes unpack(const Bytes& compressed, std::size_t piece = 1000) {
@@ -42,7 +42,7 @@ TEST(Gzip, EmptyContent) {
 TEST(Gzip, ConcatenatedMembersAreOneContent) {
   const Bytes a = counting_bytes(100);
   const Bytes b = counting_bytes(3000);
-  EXPECT_EQ(unpack(gzip(a) + gzip({}) + gzip(b)), a + b);
+  EXPECT_EQ(unpack(joined(gzip(a), gzip({}), gzip(b))), joined(a, b));
 }
 
 TEST(Gzip, EveryTruncationIsFound) {
@@ -54,7 +54,7 @@ TEST(Gzip, EveryTruncationIsFound) {
 }
 
 TEST(Gzip, ATruncatedSecondMemberIsFound) {
-  Bytes bytes = gzip({1, 2, 3}) + gzip({4, 5, 6});
+  Bytes bytes = joined(gzip({1, 2, 3}), gzip({4, 5, 6}));
   bytes.pop_back();
   expect_error<DataError>([&] { unpack(bytes); }, {"truncated"});
 }
@@ -73,7 +73,7 @@ TEST(Gzip, AWrongLengthIsFound) {
 
 TEST(Gzip, TrailingGarbageIsFound) {
   for (const Bytes& garbage : {Bytes{0}, Bytes{0x1f}, Bytes{1, 2, 3, 4}}) {
-    expect_error<DataError>([&] { unpack(gzip({1, 2, 3}) + garbage); }, {"f.gz", "follow the end"});
+    expect_error<DataError>([&] { unpack(joined(gzip({1, 2, 3}), garbage)); }, {"f.gz", "follow the end"});
   }
 }
 

@@ -18,14 +18,14 @@ inline Bytes idx_header(const std::vector<std::uint32_t>& sizes, std::uint8_t ty
 inline Bytes idx_images(std::uint32_t samples, std::uint32_t side = 28) {
   Bytes values(std::size_t{samples} * side * side);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::uint8_t>(i % 251);
-  return idx_header({samples, side, side}) + values;
+  return joined(idx_header({samples, side, side}), values);
 }
 
 /// Labels 0, 1, ..., 9, 0, 1, ...
 inline Bytes idx_labels(std::uint32_t samples) {
   Bytes values(samples);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::uint8_t>(i % 10);
-  return idx_header({samples}) + values;
+  return joined(idx_header({samples}), values);
 }
 
 }  // namespace dml::testing

@@ -12,7 +12,7 @@ using testing::gzip;
 using testing::idx_header;
 using testing::idx_images;
 using testing::idx_labels;
-using testing::operator+;
+using testing::joined;
 
 using Shape = std::vector<std::int64_t>;
 
@@ -33,7 +33,7 @@ TEST(Idx, ReadsLabels) {
 }
 
 TEST(Idx, SizesAreBigEndian) {
-  const IdxArray array = parse_idx(idx_header({0x010203}) + Bytes(0x010203), "f", 1);
+  const IdxArray array = parse_idx(joined(idx_header({0x010203}), Bytes(0x010203)), "f", 1);
   EXPECT_EQ(array.shape, (Shape{0x010203}));
 }
 
@@ -41,7 +41,7 @@ TEST(Idx, ConcatenatedGzipMembersAreLegal) {
   const Bytes file = idx_labels(20);
   const Bytes head(file.begin(), file.begin() + 6);
   const Bytes tail(file.begin() + 6, file.end());
-  EXPECT_EQ(parse_idx(gzip(head) + gzip(tail), "f", 1).shape, (Shape{20}));
+  EXPECT_EQ(parse_idx(joined(gzip(head), gzip(tail)), "f", 1).shape, (Shape{20}));
 }
 
 TEST(Idx, WrongMagic) {
@@ -58,8 +58,10 @@ TEST(Idx, WrongMagic) {
 }
 
 TEST(Idx, WrongType) {
-  expect_error<DataError>([] { parse_idx(idx_header({1}, 0x0D) + Bytes(4), "f", 1); }, {"type f32", "u8"});
-  expect_error<DataError>([] { parse_idx(idx_header({1}, 0x77) + Bytes(4), "f", 1); }, {"unknown 0x77"});
+  expect_error<DataError>([] { parse_idx(joined(idx_header({1}, 0x0D), Bytes(4)), "f", 1); },
+                          {"type f32", "u8"});
+  expect_error<DataError>([] { parse_idx(joined(idx_header({1}, 0x77), Bytes(4)), "f", 1); },
+                          {"unknown 0x77"});
 }
 
 TEST(Idx, WrongNumberOfDimensions) {
@@ -78,7 +80,7 @@ TEST(Idx, EveryTruncationIsFound) {
 }
 
 TEST(Idx, TrailingBytesAreFound) {
-  const Bytes file = idx_labels(4) + Bytes{0};
+  const Bytes file = joined(idx_labels(4), Bytes{0});
   expect_error<DataError>([&] { parse_idx(file, "f", 1); }, {"trailing bytes", "4 values"});
   expect_error<DataError>([&] { parse_idx(gzip(file), "f", 1); }, {"trailing bytes"});
 }
@@ -101,12 +103,12 @@ TEST(Idx, SizesThatOverflowAreFound) {
 
 TEST(Idx, APromiseBeyondTheFileIsRefusedBeforeItIsAllocated) {
   expect_error<DataError>([] { parse_idx(idx_header({2'000'000'000}), "f", 1); }, {"allows at most 0"});
-  expect_error<DataError>([] { parse_idx(gzip(idx_header({2'000'000'000}) + Bytes(100)), "f", 1); },
+  expect_error<DataError>([] { parse_idx(gzip(joined(idx_header({2'000'000'000}), Bytes(100))), "f", 1); },
                           {"allows at most", "2000000000 values"});
 }
 
 TEST(Idx, ADecompressionBombStopsAtThePromise) {
-  const Bytes bomb = gzip(idx_header({10}) + Bytes(50'000'000));
+  const Bytes bomb = gzip(joined(idx_header({10}), Bytes(50'000'000)));
   expect_error<DataError>([&] { parse_idx(bomb, "f", 1); }, {"trailing bytes", "10 values"});
 }
 

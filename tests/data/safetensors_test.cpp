@@ -11,8 +11,8 @@ namespace {
 
 using testing::Bytes;
 using testing::expect_error;
+using testing::joined;
 using testing::TempDirectory;
-using testing::operator+;
 
 /// A file with this header and `data_bytes` bytes of data, 0, 1, 2, ...
 Bytes file_with(const std::string& header, std::size_t data_bytes) {
@@ -101,7 +101,7 @@ TEST(Safetensors, TheBytesOfASmallFile) {
   const std::string header =
       R"({"__metadata__":{"k":"v"},"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
   Bytes expected =
-      file_with(header + std::string((8 - header.size() % 8) % 8, ' '), 0) + Bytes{0, 0, 0x80, 0x3f};
+      joined(file_with(header + std::string((8 - header.size() % 8) % 8, ' '), 0), Bytes{0, 0, 0x80, 0x3f});
   EXPECT_EQ(testing::read_bytes(temp.path("w")), expected);
 }
 

@@ -53,7 +53,7 @@ std::string expect_error(const Action& action, std::initializer_list<const char*
   try {
     action();
   } catch (const Error& error) {
-    const std::string message = error.what();
+    std::string message = error.what();
     EXPECT_EQ(typeid(error), typeid(E)) << message;
     for (const char* part : parts) {
       EXPECT_NE(message.find(part), std::string::npos) << "no \"" << part << "\" in: " << message;

@@ -16,9 +16,9 @@ using dml::testing::gzip;
 using dml::testing::idx_header;
 using dml::testing::idx_images;
 using dml::testing::idx_labels;
+using dml::testing::joined;
 using dml::testing::read_bytes;
 using dml::testing::write_bytes;
-using dml::testing::operator+;
 
 using Corpus = std::map<std::string, Bytes>;  ///< by file name
 
@@ -34,13 +34,13 @@ Bytes bytes_of(const std::string& text) {
 Corpus idx_corpus() {
   return {{"images", idx_images(2, 3)},
           {"images_too_short", without_last(idx_images(2, 3), 1)},
-          {"images_trailing", idx_images(1, 2) + Bytes{0}},
+          {"images_trailing", joined(idx_images(1, 2), Bytes{0})},
           {"labels", idx_labels(5)},
           {"labels_gzip", gzip(idx_labels(5))},
-          {"labels_gzip_members", gzip(idx_header({5})) + gzip({1, 2, 3, 4, 5})},
-          {"labels_gzip_bad_crc", without_last(gzip(idx_labels(5)), 8) + Bytes(8)},
+          {"labels_gzip_members", joined(gzip(idx_header({5})), gzip({1, 2, 3, 4, 5}))},
+          {"labels_gzip_bad_crc", joined(without_last(gzip(idx_labels(5)), 8), Bytes(8))},
           {"labels_none", idx_header({0})},
-          {"header_f32", idx_header({1}, 0x0D) + Bytes(4)},
+          {"header_f32", joined(idx_header({1}, 0x0D), Bytes(4))},
           {"header_i8", idx_header({1}, 0x09)},
           {"header_i16", idx_header({1}, 0x0B)},
           {"header_i32", idx_header({1}, 0x0C)},
@@ -65,13 +65,13 @@ Corpus gzip_corpus() {
   return {{"text", gzip(text)},
           {"empty", gzip({})},
           {"zeros", gzip(Bytes(100'000))},
-          {"members", gzip(text) + gzip({}) + gzip({1, 2, 3})},
+          {"members", joined(gzip(text), gzip({}), gzip({1, 2, 3}))},
           {"bad_crc", bad_crc},
           {"bad_length", bad_length},
           {"bad_block", bad_block},
           {"truncated", without_last(gzip(text), 9)},
-          {"trailing", gzip(text) + Bytes{1, 2, 3}},
-          {"fields", fields + Bytes(plain.begin() + 10, plain.end())},
+          {"trailing", joined(gzip(text), Bytes{1, 2, 3})},
+          {"fields", joined(fields, Bytes(plain.begin() + 10, plain.end()))},
           {"magic_only", {0x1f, 0x8b}}};
 }
 
@@ -90,7 +90,7 @@ Bytes unframed(const Bytes& file) {
   std::uint64_t header_bytes = 0;
   for (std::size_t i = 8; i-- > 0;) header_bytes = header_bytes << 8U | file[i];
   const auto data = file.begin() + static_cast<std::ptrdiff_t>(8 + header_bytes);
-  return Bytes(file.begin() + 8, data) + Bytes{0} + Bytes(data, file.end());
+  return joined(Bytes(file.begin() + 8, data), Bytes{0}, Bytes(data, file.end()));
 }
 
 /// Small tensors with memory of their own.
@@ -116,7 +116,7 @@ Corpus safetensors_corpus(const std::string& folder) {
   const Bytes file = written_by(folder, [&](const std::string& path) {
     dml::write_safetensors(path, all, {{"k", "v"}});
   });
-  const auto header = [](const std::string& text) { return bytes_of(text) + Bytes{0, 1, 2, 3, 4}; };
+  const auto header = [](const std::string& text) { return joined(bytes_of(text), Bytes{0, 1, 2, 3, 4}); };
   return {
       {"all", file},
       {"all_framed", unframed(file)},
