@@ -129,6 +129,10 @@ void GlooLink::guarded(Function&& function) const {
   }
 }
 
+void GlooLink::connect(const std::vector<char>& address) {
+  guarded([&] { pair_.connect(address); });
+}
+
 void GlooLink::enter_blocking_mode() {
   guarded([this] { pair_.setSync(true, false); });
 }
@@ -249,7 +253,7 @@ void GlooMesh::connect(Store& store, const std::string& key_prefix, Clock::time_
     const auto place = static_cast<std::size_t>(rank_ < peer ? rank_ : rank_ - 1);
     for (std::size_t traffic = 0; traffic < kTrafficKinds; ++traffic) {
       const char* first = invitation.data() + token_end + 1 + (traffic * links + place) * bytes;
-      contexts_[traffic]->getPair(peer)->connect(std::vector<char>(first, first + bytes));
+      link(static_cast<Traffic>(traffic), peer).connect(std::vector<char>(first, first + bytes));
     }
     // A connection that the watchdog has closed looks to Gloo as if it had been made.
     if (Clock::now() >= limit) throw PeerFault(awaited_text() + " did not join before the deadline");

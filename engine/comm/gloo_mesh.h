@@ -36,6 +36,10 @@ class GlooLink {
  public:
   GlooLink(gloo::transport::Pair& pair, int peer);
 
+  /// Connects to the peer, whose listening socket has `address`, or waits for the peer to connect to this
+  /// one.
+  void connect(const std::vector<char>& address);
+
   /// From here on the calling thread does the reading and writing. Waits for the event loop to let go of the
   /// socket.
   void enter_blocking_mode();

@@ -200,12 +200,12 @@ TEST(GlooFailure, SendingToADeadProcessIsAnErrorAndNotASignal) {
     communicator->barrier(stream);
     if (communicator->rank() == 1) ::_exit(0);
     const Failure failure = failure_of([&] {
-      for (int i = 0; i < 100; ++i) {
+      for (int i = 0; i < 1000; ++i) {
         communicator->send(view_of(std::span(values)), 1, stream);
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
       }
     });
-    require_failure(failure, 0, kSlackSeconds, {"send of 1000 f32 to rank 1", "rank 1 died or ended early"});
+    require_failure(failure, 0, 5, {"send of 1000 f32 to rank 1", "rank 1 died or ended early"});
   });
   EXPECT_EQ(results[0].error, "");
   EXPECT_EQ(results[0].exit_status, 0);
@@ -267,20 +267,22 @@ TEST(GlooFailure, AnAddressThatIsNotOursIsUnavailable) {
 }
 
 TEST(GlooFailure, ADestructorWithUndeliveredMessagesEndsSoon) {
-  const auto start = Clock::now();
   const auto results = run_ranks_as_processes(2, [](std::unique_ptr<Communicator> communicator) {
     HostStream stream;
     std::vector<float> values(16 << 20);
-    if (communicator->rank() == 0) {
-      communicator->send(view_of(std::span(values)), 1, stream);
-      communicator.reset();
+    if (communicator->rank() == 1) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(3200));  // never receives
       return;
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(2800));  // never receives
+    communicator->send(view_of(std::span(values)), 1, stream);
+    const auto start = Clock::now();
+    communicator.reset();
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    if (seconds < 1.9 || seconds > 2 + kSlackSeconds) {
+      throw std::runtime_error("the destructor took " + std::to_string(seconds) + " s");
+    }
   });
-  EXPECT_EQ(results[0].exit_status, 0);
-  EXPECT_LT(results[0].seconds, 2 + kSlackSeconds);
-  EXPECT_LT(std::chrono::duration<double>(Clock::now() - start).count(), 10);
+  for (const ProcessResult& result : results) EXPECT_EQ(result.error, "");
 }
 
 TEST(GlooFailure, AMessageThatNobodyTakesShowsInALaterCall) {
