@@ -27,7 +27,8 @@ class CpuBackend final : public Backend {
                                                     ParameterBinding& parameters, const DataBinding& data,
                                                     const CompileOptions& options) override {
     check_operations(operations);
-    if (cpu::sample_count(operations) == 0) return std::make_unique<cpu::EmptyExecutable>(operations, parameters);
+    if (cpu::sample_count(operations) == 0)
+      return std::make_unique<cpu::EmptyExecutable>(operations, parameters);
     return std::make_unique<cpu::CpuExecutable>(onednn_, threads_, operations, parameters, data, options);
   }
 

@@ -64,7 +64,6 @@ class MaxPoolStep final : public Step {
   }
 
  private:
-  static constexpr std::int64_t kWorthATeam = 16384;
   [[nodiscard]] std::int64_t input_points() const { return plane_.H * plane_.W * plane_.inner; }
   [[nodiscard]] std::int64_t output_points() const { return plane_.P * plane_.Q * plane_.inner; }
 

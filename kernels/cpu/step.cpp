@@ -1,19 +1,51 @@
 #include "kernels/cpu/step.h"
 
+#include <algorithm>
+
+#include "kernels/cpu/simd/kernels.h"
+#include "kernels/cpu/threads.h"
+
 namespace dml::cpu {
 
 Conversion::Conversion(StageContext& stage, const dnnl::memory& source, const dnnl::memory::desc& wanted)
-    : result_(source), needed_(source.get_desc() != wanted) {
-  if (!needed_) return;
-  const Primitive copy = make_reorder(stage.onednn, source.get_desc(), wanted);
+    : source_(source), result_(source) {
+  const dnnl::memory::desc layout = source.get_desc();
+  if (layout == wanted) return;
   result_ = allocate(stage.onednn, wanted);
-  call_ = Call(copy, {{DNNL_ARG_FROM, source},
-                      {DNNL_ARG_TO, result_},
-                      {DNNL_ARG_SCRATCHPAD, stage.scratchpad.reserve(stage.onednn, copy.scratchpad)}});
+  const dnnl::memory::dims dims = dims_of(wanted);
+  if (dims.size() == 4 && layout == lanes_layout(dims) && wanted == plain_layout(dims)) {
+    kind_ = Kind::to_plain;
+  } else if (dims.size() == 4 && layout == plain_layout(dims) && wanted == lanes_layout(dims)) {
+    kind_ = Kind::to_lanes;
+  } else {
+    kind_ = Kind::reorder;
+    const Primitive copy = make_reorder(stage.onednn, layout, wanted);
+    call_ = Call(copy, {{DNNL_ARG_FROM, source},
+                        {DNNL_ARG_TO, result_},
+                        {DNNL_ARG_SCRATCHPAD, stage.scratchpad.reserve(stage.onednn, copy.scratchpad)}});
+  }
+  if (kind_ != Kind::reorder) samples_ = dims.front();
 }
 
 void Conversion::run(const dnnl::stream& stream) const {
-  if (needed_) call_.run(stream);
+  if (kind_ == Kind::reorder) {
+    call_.run(stream);
+  } else if (kind_ != Kind::nothing) {
+    transpose();
+  }
+}
+
+void Conversion::transpose() const {
+  const bool to_plain = kind_ == Kind::to_plain;
+  const std::int64_t elements = float_count(to_plain ? result_ : source_) / samples_;  // of a sample
+  const std::int64_t blocks = (samples_ + kSamplesPerBlock - 1) / kSamplesPerBlock;
+  const SimdKernels& kernels = simd_kernels();
+  parallel_items(blocks, float_count(result_) > kWorthATeam, [&](std::int64_t block) {
+    const std::int64_t first = block * kSamplesPerBlock * elements;
+    const std::int64_t samples = std::min(kSamplesPerBlock, samples_ - block * kSamplesPerBlock);
+    const auto kernel = to_plain ? kernels.lanes_to_plain : kernels.plain_to_lanes;
+    kernel(floats(source_) + first, samples, elements, floats(result_) + first);
+  });
 }
 
 GradientSink::GradientSink(StageContext& stage, std::int64_t offset, const dnnl::memory::desc& layout) {

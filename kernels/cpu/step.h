@@ -72,19 +72,24 @@ class LossStep : public Step {
   [[nodiscard]] virtual LossResult result() const = 0;
 };
 
-/// A copy into another layout; nothing when source and target layout agree.
+/// A copy into another layout; nothing when source and target layout agree. Between plain and lanes our own
+/// kernels transpose, everything else is a reorder of oneDNN's.
 class Conversion {
  public:
   Conversion() = default;
   Conversion(StageContext& stage, const dnnl::memory& source, const dnnl::memory::desc& wanted);
   void run(const dnnl::stream& stream) const;
   [[nodiscard]] const dnnl::memory& result() const { return result_; }
-  [[nodiscard]] bool needed() const { return needed_; }
+  [[nodiscard]] bool needed() const { return kind_ != Kind::nothing; }
 
  private:
-  dnnl::memory result_;
+  enum class Kind { nothing, to_plain, to_lanes, reorder };
+  void transpose() const;
+
+  dnnl::memory source_, result_;
   Call call_;
-  bool needed_ = false;
+  Kind kind_ = Kind::nothing;
+  std::int64_t samples_ = 0;
 };
 
 /// A gradient of parameters on its way from a primitive's layout to the canonical arena, replacing or adding.

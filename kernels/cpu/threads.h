@@ -23,6 +23,9 @@ class ThreadScope {
   int before_;
 };
 
+/// Elements from which on a pass over memory is worth a team.
+constexpr std::int64_t kWorthATeam = 16384;
+
 /// Calls work(i) for i in [0, items), statically divided; alone where a team would cost more than it saves.
 template <class Work>
 void parallel_items(std::int64_t items, bool worth_a_team, const Work& work) {
@@ -37,7 +40,7 @@ void parallel_items(std::int64_t items, bool worth_a_team, const Work& work) {
 /// Calls work(first, count) over [0, elements) in chunks.
 template <class Work>
 void parallel_chunks(std::int64_t elements, const Work& work) {
-  constexpr std::int64_t kChunk = 16384;
+  constexpr std::int64_t kChunk = kWorthATeam;
   const std::int64_t chunks = (elements + kChunk - 1) / kChunk;
   parallel_items(chunks, chunks > 1, [&](std::int64_t chunk) {
     work(chunk * kChunk, std::min(kChunk, elements - chunk * kChunk));

@@ -23,6 +23,8 @@ void lanes_pool_row(const LanesPool& pool, const float* x, float* y, std::uint8_
 void lanes_unpool_row(const LanesPool& pool, const float* dy, const std::uint8_t* choice, float* dx);
 void gather_lanes(const float* table, const std::uint8_t* const* images, std::int64_t samples,
                   std::int64_t elements, float* y);
+void lanes_to_plain(const float* lanes, std::int64_t samples, std::int64_t elements, float* plain);
+void plain_to_lanes(const float* plain, std::int64_t samples, std::int64_t elements, float* lanes);
 void sgd(const SgdScalars& s, const float* gradient, float* momentum, float* w, std::int64_t count);
 void adam(const AdamScalars& s, const float* gradient, float* m, float* v, float* w, std::int64_t count);
 

@@ -87,6 +87,10 @@ struct SimdKernels {
   void (*gather_lanes)(const float* table, const std::uint8_t* const* images, std::int64_t samples,
                        std::int64_t elements, float* y);
 
+  /// plain (samples, elements) from one block of lanes (elements,16), and back with 0 in the other lanes.
+  void (*lanes_to_plain)(const float* lanes, std::int64_t samples, std::int64_t elements, float* plain);
+  void (*plain_to_lanes)(const float* plain, std::int64_t samples, std::int64_t elements, float* lanes);
+
   /// One pass over `count` parameters; `momentum` is null where the scalar is 0.
   void (*sgd)(const SgdScalars& s, const float* gradient, float* momentum, float* w, std::int64_t count);
   void (*adam)(const AdamScalars& s, const float* gradient, float* m, float* v, float* w, std::int64_t count);

@@ -17,6 +17,8 @@ const SimdKernels kKernels = {DML_TEXT(DML_ISA),
                               lanes_pool_row,
                               lanes_unpool_row,
                               gather_lanes,
+                              lanes_to_plain,
+                              plain_to_lanes,
                               sgd,
                               adam};
 
