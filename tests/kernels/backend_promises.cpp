@@ -109,6 +109,15 @@ void check_indices(Backend& backend) {
     Subject subject(backend, stage, inputs, {.training = true, .input_gradient = false});
     EXPECT_THROW(subject.forward(), Error) << "label 5 of 5 classes";
   }
+  // A gather without a loss: the first stage of a split model has nobody else to check for it.
+  const StageCase first =
+      StageBuilder("first", kBatch, 2, 6, 6).gather(0.5, 0.25).convolution(4, 3, 3).build();
+  for (const std::int64_t index : {-1, 7}) {
+    Inputs inputs = plain_inputs(first, true);
+    inputs.indices[2] = index;
+    Subject subject(backend, first, inputs, {.training = true, .input_gradient = false});
+    EXPECT_THROW(subject.forward(), Error) << "sample " << index << " of 7";
+  }
 }
 
 /// Throws UsageError naming the layer.

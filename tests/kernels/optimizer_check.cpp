@@ -93,6 +93,15 @@ void check_rule(Backend& backend, const OptimizerOptions& options, Range range, 
   const double unit = unit_roundoff(backend.dtype()) + unit_roundoff(DType::f64);
   w.error.assign(w.value.size(), kSteps * 20 * unit * (largest_magnitude(w.value) + largest_change));
   EXPECT_TRUE(within_bound(actual, w, "parameters"));
+  for (int slot = 0; slot < slots; ++slot) {
+    // m and v of a parameter stay where checkpoints look for them, and zero outside the range.
+    Bounded kept(std::size_t{kArena});
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      kept.value[i] = slot == 0 ? expected[i].m : expected[i].v;
+    kept.error.assign(kept.value.size(), kSteps * 20 * unit * largest_magnitude(kept.value));
+    EXPECT_TRUE(within_bound(to_doubles(state.view().slice(slot * kArena, kArena)), kept,
+                             "state slot " + std::to_string(slot)));
+  }
   if (range.count > 0) {
     EXPECT_GT(largest_change, 1e-3) << "nothing was proven";
   }

@@ -31,7 +31,7 @@ StageBuilder::StageBuilder(std::string name, std::int64_t N, std::int64_t C, std
 }
 
 void StageBuilder::add(std::string layer, decltype(Operation::work) work) {
-  stage_.operations.push_back({std::move(layer), std::move(work)});
+  stage_.operations.push_back({std::move(layer), work});
 }
 
 std::int64_t StageBuilder::allocate(std::int64_t elements) {
