@@ -8,36 +8,41 @@ namespace {
 constexpr std::string_view kModes =
     R"(A mode says how ranks share the work of one update. All of them compute the same thing.
 
-  single           one rank holds the model and the batch. The base that the others are compared with.
-  data-parallel    every rank holds the whole model (a replica) and a share of the batch; gradients are
-                   summed over ranks before the update.
+  single           one rank holds the model and the batch. The base that the others are compared
+                   with.
+  data-parallel    every rank holds the whole model (a replica) and a share of the batch;
+                   gradients are summed over ranks before the update.
       --aggregate allreduce    sums travel through a ring [default]
-      --aggregate allgather    every rank gets every gradient and adds them up itself, in rank order
+      --aggregate allgather    every rank gets every gradient and adds them up itself, in rank
+                               order
       --bucket-bytes N         gradients travel in flat buckets of at most this size
-  model-parallel   the layers are cut into stages, one rank each; activations go forward, their gradients
-                   back.
+  model-parallel   the layers are cut into stages, one rank each; activations go forward, their
+                   gradients back.
       --split conv-fc          one cut, before the first linear layer [default]
       --split 1,3              cuts before layers 1 and 3: three stages, three ranks
       --schedule sequential    one micro-batch after another, forward then backward
-      --schedule gpipe         all forwards, then all backwards, so that stages work at the same time
+      --schedule gpipe         all forwards, then all backwards, so that stages work at the same
+                               time
       --micro-batches M        slices of the batch in the pipeline
 
---batch is the number of samples per update over all ranks, in every mode, so the same --batch is the same
-computation: --mode data-parallel --ranks 2 --batch 32 gives each rank 16. --batch-per-rank 32 keeps the load
-per rank instead, and the batch grows with the ranks.
+--batch is the number of samples per update over all ranks, in every mode, so the same --batch
+is the same computation: --mode data-parallel --ranks 2 --batch 32 gives each rank 16.
+--batch-per-rank 32 keeps the load per rank instead, and the batch grows with the ranks.
 
-No schedule beats the largest stage: before a run its share of the work and the ceiling are printed.
+No schedule beats the largest stage: before a run its share of the work and the ceiling are
+printed.
 )";
 
 constexpr std::string_view kData =
     R"(Data sets are MNIST's IDX files, plain or .gz, in a folder with their usual names
-(train-images-idx3-ubyte, ...). They are looked for in the usual places, which `dml_engine doctor` lists with
-what it found; --data-dir DIR names another one.
+(train-images-idx3-ubyte, ...). They are looked for in the usual places, which `dml_engine
+doctor` lists with what it found; --data-dir DIR names another one.
 
   --dataset fashion-mnist   70,000 images of clothes in 10 classes [default]; on Debian:
                                 apt-get install dataset-fashion-mnist
   --dataset mnist           70,000 handwritten digits, in the layouts torchvision writes
-  --dataset synthetic       made on the spot, for trying things out; its accuracy says nothing about real data
+  --dataset synthetic       made on the spot, for trying things out; its accuracy says nothing
+                            about real data
 
   --limit-train N, --limit-test N   only the first N samples, in file order
 )";
@@ -45,8 +50,10 @@ what it found; --data-dir DIR names another one.
 constexpr std::string_view kTraining =
     R"(  --epochs N               passes over the training set [2]; --steps N ends earlier
   --batch N                samples per update over all ranks [32]
-  --accumulate K           each replica works through its share in K slices; less memory, same result
-  --optimizer sgd          w -= lr * m, m = momentum * m + g  [default, --momentum 0.9]; --nesterov
+  --accumulate K           each replica works through its share in K slices; less memory, same
+                           result
+  --optimizer sgd          w -= lr * m, m = momentum * m + g  [default, --momentum 0.9];
+                           --nesterov
   --optimizer adam         Kingma and Ba, 2015
   --weight-decay X         adds X * w to the gradient, for both optimizers
   --lr X                   the base learning rate [0.01]
@@ -56,15 +63,17 @@ constexpr std::string_view kTraining =
       each of them takes warmup=STEPS: --lr-schedule cosine:warmup=200
   --seed N                 decides weights and data order: the same command gives the same bits
 
-Gradients are summed over the samples of an update and divided by their number, however they are split.
-A loss that becomes NaN ends the run with exit code 1, naming step and layer.
+Gradients are summed over the samples of an update and divided by their number, however they are
+split. A loss that becomes NaN ends the run with exit code 1, naming step and layer.
 )";
 
 constexpr std::string_view kRun =
-    R"(  --run-dir DIR            metrics.jsonl, weights.safetensors, checkpoints and result.json (written last: where it
-                           is, the run succeeded). Without it nothing is kept.
+    R"(  --run-dir DIR            metrics.jsonl, weights.safetensors, checkpoints and result.json
+                           (written last: where it is, the run succeeded). Without it nothing is
+                           kept.
   --checkpoint-every N     a checkpoint every N steps; Ctrl-C and SIGTERM always write one
-  --resume                 continue from the newest checkpoint in --run-dir, bit for bit on the same ranks
+  --resume                 continue from the newest checkpoint in --run-dir, bit for bit on the
+                           same ranks
   --save-to FILE           the final weights as safetensors, in PyTorch's layout
   --init-from FILE         start from such a file
   --deadline SECONDS       how long a rank waits for its peers before the run ends [60]
@@ -72,7 +81,8 @@ constexpr std::string_view kRun =
   --quiet                  no progress
   --dry-run                print every value with its source, and stop
 
-Results go to stdout, everything else to stderr. Progress is a bar on a terminal and plain lines elsewhere.
+Results go to stdout, everything else to stderr. Progress is a bar on a terminal and plain lines
+elsewhere.
 )";
 
 constexpr std::string_view kExitCodes = R"(  0     done
@@ -90,12 +100,14 @@ When ranks fail, the code is that of the rank that caused it, not of those that 
 )";
 
 constexpr std::string_view kLaunchers =
-    R"(Without a launcher, dml_engine starts one process per rank on this machine by itself and watches over them:
-when one dies or stalls all end within seconds, and the message names rank, step and reason.
+    R"(Without a launcher, dml_engine starts one process per rank on this machine by itself and watches
+over them: when one dies or stalls all end within seconds, and the message names rank, step and
+reason.
 
   dml_engine --mode data-parallel --ranks 2
 
-A launcher that sets the variables of torchrun starts the ranks itself; dml_engine then never starts others:
+A launcher that sets the variables of torchrun starts the ranks itself; dml_engine then never
+starts others:
 
   torchrun --no-python --nproc-per-node 2 dml_engine --mode data-parallel
 
@@ -103,29 +115,32 @@ A launcher that sets the variables of torchrun starts the ranks itself; dml_engi
   LOCAL_WORLD_SIZE                 ranks on this machine, which share its cores
   MASTER_ADDR, MASTER_PORT         where rank 0 is
 
-torchrun's own agent listens on MASTER_PORT, so the ranks meet at MASTER_ADDR:(MASTER_PORT + 1), or at
---rendezvous HOST:PORT, an address of rank 0's machine. On one machine without a launcher they meet in a
-private directory and no port is needed.
+torchrun's own agent listens on MASTER_PORT, so the ranks meet at MASTER_ADDR:(MASTER_PORT + 1),
+or at --rendezvous HOST:PORT, an address of rank 0's machine. On one machine without a launcher
+they meet in a private directory and no port is needed.
 )";
 
 constexpr std::string_view kEnvironment =
-    R"(  RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR, MASTER_PORT    see `help launchers`
+    R"(  RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR, MASTER_PORT    see `help
+                                                                              launchers`
   XDG_RUNTIME_DIR, TMPDIR    where the private directory of local ranks is made [/tmp]
   NO_COLOR                   no colour, also on a terminal
   DML_*                      private: set by dml_engine for the ranks it starts
 
-Cores are counted by the affinity mask (taskset) and the CPU quota of the cgroup (containers); --threads
-overrides. Flags win over the environment; where they contradict each other that is an error naming both.
+Cores are counted by the affinity mask (taskset) and the CPU quota of the cgroup (containers);
+--threads overrides. Flags win over the environment; where they contradict each other that is an
+error naming both.
 )";
 
 constexpr std::string_view kDevices =
     R"(  --device auto    the best that this build has [default]; in this version that is the CPU
   --device cpu     oneDNN
   --threads T      per rank [usable cores / ranks on this machine]
-  --ranks N        processes that share the work [2 in parallel modes, one per stage in model-parallel]
+  --ranks N        processes that share the work [2 in parallel modes, one per stage in
+                   model-parallel]
 
-This version has no CUDA backend: --device cuda and --gpus say what was found and which line runs the same job
-on the CPU.
+This version has no CUDA backend: --device cuda and --gpus say what was found and which line
+runs the same job on the CPU.
 )";
 
 constexpr std::array kTopics = {
