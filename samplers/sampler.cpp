@@ -38,10 +38,12 @@ std::optional<std::int64_t> EpochOrder::sample(std::int64_t position) const {
 
 std::vector<SamplerDescription> sampler_descriptions() {
   return {
-      {"balanced", "one shuffle of the data set per epoch, dealt to the replicas in turn: disjoint, sizes differ by "
-                   "at most one, every sample exactly once"},
-      {"random", "each replica shuffles the whole data set by itself and takes its first ceil(N / W) samples: "
-                 "replicas overlap and some samples are not seen in an epoch"},
+      {"balanced",
+       "one shuffle of the data set per epoch, dealt to the replicas in turn: disjoint, sizes differ by "
+       "at most one, every sample exactly once"},
+      {"random",
+       "each replica shuffles the whole data set by itself and takes its first ceil(N / W) samples: "
+       "replicas overlap and some samples are not seen in an epoch"},
   };
 }
 
@@ -54,7 +56,8 @@ std::vector<std::string> sampler_names() {
 std::unique_ptr<Sampler> make_sampler(const std::string& text, const SamplerProblem& problem) {
   const std::string name = text.substr(0, text.find(':'));
   if (name != text) {
-    throw UsageError("--sampler " + text + ": the sampler " + name + " takes no parameters; write --sampler " + name);
+    throw UsageError("--sampler " + text + ": the sampler " + name +
+                     " takes no parameters; write --sampler " + name);
   }
   if (name == "balanced") return make_balanced_sampler(problem);
   if (name == "random") return make_random_sampler(problem);

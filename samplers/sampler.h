@@ -1,8 +1,8 @@
 // Samplers: which sample goes to which replica, in which order.
 //
-// The order of an epoch is a pure function of (seed, epoch, sampler, sizes): no hidden state, the same on every
-// rank. Step t of a run with batch B takes positions [t B, min((t + 1) B, L)) of an epoch of L positions, and
-// position p belongs to replica p mod W. A sampler gives either
+// The order of an epoch is a pure function of (seed, epoch, sampler, sizes): no hidden state, the same on
+// every rank. Step t of a run with batch B takes positions [t B, min((t + 1) B, L)) of an epoch of L
+// positions, and position p belongs to replica p mod W. A sampler gives either
 //   - one global order: sample = order[p], the same batches at any number of replicas W; or
 //   - one list per replica: sample = list_r[p div W] with r = p mod W, L = W * longest list; where a list is
 //     exhausted the position holds no sample.

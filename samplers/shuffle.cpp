@@ -16,9 +16,10 @@ std::uint64_t scale(std::uint64_t random, std::uint64_t bound) {
 
 }  // namespace
 
-std::vector<std::int32_t> shuffled(std::int64_t samples, std::int64_t take, std::uint64_t seed, std::int64_t epoch,
-                                   std::uint32_t substream) {
-  DML_ASSERT(samples >= 0 && samples <= INT32_MAX && take >= 0 && take <= samples, "a shuffle of an impossible size");
+std::vector<std::int32_t> shuffled(std::int64_t samples, std::int64_t take, std::uint64_t seed,
+                                   std::int64_t epoch, std::uint32_t substream) {
+  DML_ASSERT(samples >= 0 && samples <= INT32_MAX && take >= 0 && take <= samples,
+             "a shuffle of an impossible size");
   const PhiloxStream random(seed, RandomUse::shuffle, static_cast<std::uint32_t>(epoch), substream);
   std::vector<std::int32_t> places(static_cast<std::size_t>(samples));
   std::iota(places.begin(), places.end(), 0);

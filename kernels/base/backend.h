@@ -4,8 +4,9 @@
 //   e->sample_indices()[n] = ...;  e->run(Phase::forward, stream);  e->run(Phase::backward, stream);
 //
 // compile() may allocate, choose kernels and lay out memory; run() allocates nothing. Every backend keeps the
-// same promises: parameters and gradients live in the canonical arena (fp32, or fp64 for the reference) that the
-// caller owns; gradients are sums over samples; stage boundaries are NCHW; the same inputs give the same bits.
+// same promises: parameters and gradients live in the canonical arena (fp32, or fp64 for the reference) that
+// the caller owns; gradients are sums over samples; stage boundaries are NCHW; the same inputs give the same
+// bits.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +32,8 @@ class Stream {
 };
 
 /// The parameters of a model as kernels see them. Owned by the engine, shared by all executables of a rank.
-/// Whoever writes `values` increments `version`; an executable that keeps packed copies of weights compares the
-/// version before it uses them and packs again when it is behind.
+/// Whoever writes `values` increments `version`; an executable that keeps packed copies of weights compares
+/// the version before it uses them and packs again when it is behind.
 struct ParameterBinding {
   View values;     ///< the canonical arena
   View gradients;  ///< same layout as values
@@ -40,7 +41,8 @@ struct ParameterBinding {
   std::shared_ptr<void> packed;  ///< a backend's own cache of packed weights, shared by its executables
 };
 
-/// The resident data set that GatherNormalize and SoftmaxCrossEntropy read; may be empty for stages without them.
+/// The resident data set that GatherNormalize and SoftmaxCrossEntropy read; may be empty for stages without
+/// them.
 struct DataBinding {
   std::span<const std::uint8_t> images;  ///< (samples, C, H, W)
   std::span<const std::uint8_t> labels;  ///< (samples)
@@ -52,8 +54,8 @@ struct CompileOptions {
 };
 
 enum class Phase {
-  forward,             ///< input (or gathered samples) -> output, or losses when the stage ends in one
-  backward,            ///< output gradient (or losses) -> parameter gradients (overwritten) and input gradient
+  forward,   ///< input (or gathered samples) -> output, or losses when the stage ends in one
+  backward,  ///< output gradient (or losses) -> parameter gradients (overwritten) and input gradient
   backward_accumulate  ///< the same, adding to the parameter gradients
 };
 
@@ -63,7 +65,8 @@ struct LossResult {
   std::int64_t correct = 0;  ///< samples whose largest logit (first on a tie) is their label
 };
 
-/// One stage compiled for one number of samples. Not thread-safe; buffers are valid as long as the executable.
+/// One stage compiled for one number of samples. Not thread-safe; buffers are valid as long as the
+/// executable.
 class Executable {
  public:
   Executable() = default;
@@ -107,11 +110,12 @@ class Backend {
   /// `bindings` and `data` must outlive the executable. Throws UsageError naming layer and rule when an
   /// operation has a shape that no kernel supports.
   [[nodiscard]] virtual std::unique_ptr<Executable> compile(std::span<const Operation> operations,
-                                                            ParameterBinding& parameters, const DataBinding& data,
+                                                            ParameterBinding& parameters,
+                                                            const DataBinding& data,
                                                             const CompileOptions& options) = 0;
   /// Compiles the update of `parameters` [first, first + count) from its gradients. `state` holds
-  /// optimizer_state_slots(options) * parameters.values.elements elements, zero before the first update; slot s of
-  /// parameter i is state[s * parameters.values.elements + i].
+  /// optimizer_state_slots(options) * parameters.values.elements elements, zero before the first update; slot
+  /// s of parameter i is state[s * parameters.values.elements + i].
   [[nodiscard]] virtual std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
                                                                   ParameterBinding& parameters, View state,
                                                                   std::int64_t first, std::int64_t count) = 0;

@@ -22,6 +22,8 @@ HostBuffer::HostBuffer(std::int64_t elements, DType dtype) : elements_(elements)
   std::memset(memory_.get(), 0, rounded);
 }
 
-void HostBuffer::Free::operator()(std::byte* memory) const noexcept { std::free(memory); }
+void HostBuffer::Free::operator()(std::byte* memory) const noexcept {
+  std::free(memory);
+}
 
 }  // namespace dml

@@ -8,7 +8,8 @@
 
 namespace dml {
 
-/// `elements` values of one type, 64-byte aligned (a cache line, and the widest vector register), zero at first.
+/// `elements` values of one type, 64-byte aligned (a cache line, and the widest vector register), zero at
+/// first.
 class HostBuffer {
  public:
   HostBuffer() = default;

@@ -1,8 +1,8 @@
 // The one family of errors the engine throws, and the process exit code each of them means.
 //
-// A recoverable error (bad input, a peer that died, a full disk) is one of the classes below: its message is a
-// paragraph a user can act on, naming the file, flag, rank or value at fault and the fix. A broken invariant of
-// our own is DML_ASSERT, which quotes the expression.
+// A recoverable error (bad input, a peer that died, a full disk) is one of the classes below: its message is
+// a paragraph a user can act on, naming the file, flag, rank or value at fault and the fix. A broken
+// invariant of our own is DML_ASSERT, which quotes the expression.
 #pragma once
 
 #include <stdexcept>
@@ -60,7 +60,8 @@ struct InternalError : Error {
   explicit InternalError(const std::string& message) : Error(ExitCode::internal, message) {}
 };
 
-[[noreturn]] void fail_assertion(const char* expression, const char* file, int line, const std::string& message);
+[[noreturn]] void fail_assertion(const char* expression, const char* file, int line,
+                                 const std::string& message);
 
 }  // namespace dml
 

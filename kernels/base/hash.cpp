@@ -1,8 +1,7 @@
 #include "kernels/base/hash.h"
 
-#include <xxhash.h>
-
 #include <cstdio>
+#include <xxhash.h>
 
 namespace dml {
 
@@ -13,6 +12,8 @@ std::string xxh3(std::span<const std::byte> bytes) {
   return text;
 }
 
-std::string xxh3(const std::string& text) { return xxh3(std::as_bytes(std::span(text.data(), text.size()))); }
+std::string xxh3(const std::string& text) {
+  return xxh3(std::as_bytes(std::span(text.data(), text.size())));
+}
 
 }  // namespace dml

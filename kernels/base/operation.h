@@ -1,9 +1,9 @@
 // What a stage is asked to compute: a list of operations in forward order, as plain data.
 //
 // The plan writes this list; a backend turns it into an Executable (backend.h), possibly claiming several
-// neighbours with one fused kernel. Activations between operations are the backend's own business; at the ends
-// of a stage they are NCHW (row-major, contiguous). Parameters are named by their offset, in elements, in the
-// canonical arena of the model: weights are (K,C,R,S) for a convolution and (K,C) for a linear layer.
+// neighbours with one fused kernel. Activations between operations are the backend's own business; at the
+// ends of a stage they are NCHW (row-major, contiguous). Parameters are named by their offset, in elements,
+// in the canonical arena of the model: weights are (K,C,R,S) for a convolution and (K,C) for a linear layer.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@
 
 namespace dml {
 
-/// y[n] = (image[index[n]] / 255 - mean) / stddev, from the resident u8 data set to (N,C,H,W). First or absent.
+/// y[n] = (image[index[n]] / 255 - mean) / stddev, from the resident u8 data set to (N,C,H,W). First or
+/// absent.
 struct GatherNormalize {
   std::int64_t N = 0, C = 0, H = 0, W = 0;
   double mean = 0, stddev = 1;

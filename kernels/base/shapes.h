@@ -1,7 +1,8 @@
 // Problem shapes shared by every backend, the plan and the tests.
 //
-// Dimensions, the field's letters: N samples, C input channels, H x W input rows and columns, K output channels
-// or features, R x S filter rows and columns, P x Q output rows and columns. Plain structs, host and device.
+// Dimensions, the field's letters: N samples, C input channels, H x W input rows and columns, K output
+// channels or features, R x S filter rows and columns, P x Q output rows and columns. Plain structs, host and
+// device.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +43,8 @@ struct PoolShape {
   bool operator==(const PoolShape&) const = default;
 };
 
-/// A fully connected layer: x (N,C) * w (K,C)^T + b (K) = y (N,K). A producer's (N,C,H,W) is read as (N, C*H*W).
+/// A fully connected layer: x (N,C) * w (K,C)^T + b (K) = y (N,K). A producer's (N,C,H,W) is read as (N,
+/// C*H*W).
 struct LinearShape {
   std::int64_t N = 0, C = 0, K = 0;
 

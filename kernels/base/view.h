@@ -15,10 +15,13 @@ enum class DType { f32, f64, u8, i32, i64 };
 constexpr std::size_t size_in_bytes(DType dtype) {
   switch (dtype) {
     case DType::f32:
-    case DType::i32: return 4;
+    case DType::i32:
+      return 4;
     case DType::f64:
-    case DType::i64: return 8;
-    case DType::u8: return 1;
+    case DType::i64:
+      return 8;
+    case DType::u8:
+      return 1;
   }
   return 0;
 }
@@ -26,25 +29,38 @@ constexpr std::size_t size_in_bytes(DType dtype) {
 template <class T>
 struct DTypeOf;
 template <>
-struct DTypeOf<float> { static constexpr DType value = DType::f32; };
+struct DTypeOf<float> {
+  static constexpr DType value = DType::f32;
+};
 template <>
-struct DTypeOf<double> { static constexpr DType value = DType::f64; };
+struct DTypeOf<double> {
+  static constexpr DType value = DType::f64;
+};
 template <>
-struct DTypeOf<std::uint8_t> { static constexpr DType value = DType::u8; };
+struct DTypeOf<std::uint8_t> {
+  static constexpr DType value = DType::u8;
+};
 template <>
-struct DTypeOf<std::int32_t> { static constexpr DType value = DType::i32; };
+struct DTypeOf<std::int32_t> {
+  static constexpr DType value = DType::i32;
+};
 template <>
-struct DTypeOf<std::int64_t> { static constexpr DType value = DType::i64; };
+struct DTypeOf<std::int64_t> {
+  static constexpr DType value = DType::i64;
+};
 
 std::string to_string(DType dtype);
 
-/// A flat run of `elements` values of one type. Does not own its memory; alignment is that of the type at least.
+/// A flat run of `elements` values of one type. Does not own its memory; alignment is that of the type at
+/// least.
 struct View {
   void* data = nullptr;
   std::int64_t elements = 0;
   DType dtype = DType::f32;
 
-  [[nodiscard]] std::size_t bytes() const { return static_cast<std::size_t>(elements) * size_in_bytes(dtype); }
+  [[nodiscard]] std::size_t bytes() const {
+    return static_cast<std::size_t>(elements) * size_in_bytes(dtype);
+  }
   [[nodiscard]] bool empty() const { return elements == 0; }
 
   /// The same memory as a typed span; asserts that the type is the view's own.
@@ -57,7 +73,8 @@ struct View {
   /// Elements [first, first + count).
   [[nodiscard]] View slice(std::int64_t first, std::int64_t count) const {
     DML_ASSERT(first >= 0 && count >= 0 && first + count <= elements, "slice outside the view");
-    return {static_cast<std::byte*>(data) + static_cast<std::size_t>(first) * size_in_bytes(dtype), count, dtype};
+    return {static_cast<std::byte*>(data) + static_cast<std::size_t>(first) * size_in_bytes(dtype), count,
+            dtype};
   }
 };
 
