@@ -10,6 +10,15 @@
 #include "engine/comm/host_communicator.h"
 
 namespace dml {
+namespace {
+
+// What the kernel surely takes while nobody reads, at Linux' default limits: 2 x 208 KiB on the sending side,
+// of which its own bookkeeping needs about a fiftieth, and 64 KiB on the receiving side. It lets two ranks
+// exchange messages of up to half of it for ever, although each hears of the last one's arrival only with the
+// next one.
+constexpr std::size_t kCreditBytes = std::size_t{448} << 10U;
+
+}  // namespace
 
 /// What the caller and the delivery thread share.
 struct GlooOutbox::State {
@@ -36,8 +45,21 @@ struct GlooOutbox::State {
   std::string fault;
   bool stopping = false;
 
+  void write(const FrameHeader& header, const std::byte* payload);
   void deliver();
 };
+
+/// Writes a message for which there is credit.
+void GlooOutbox::State::write(const FrameHeader& header, const std::byte* payload) {
+  const Blocks blocks(header.bytes);
+  auto* first = static_cast<std::byte*>(frame.view().data);
+  std::memcpy(first, &header, sizeof header);
+  if (header.bytes != 0) std::memcpy(first + sizeof header, payload, blocks[0].bytes);
+  link.send_frame(first, sizeof header + blocks[0].bytes);
+  for (std::size_t index = 1; index < blocks.count(); ++index) {
+    link.send_frame(payload + blocks[index].offset, blocks[index].bytes);
+  }
+}
 
 /// The delivery thread.
 void GlooOutbox::State::deliver() {
@@ -107,14 +129,8 @@ void GlooOutbox::send(const FrameHeader& header, const std::byte* payload) {
   const std::size_t bytes = sizeof header + header.bytes;
   const std::uint64_t under_way = state.sent_bytes - state.acknowledged_bytes;
   state.sent_bytes += bytes;
-  const auto write_to = [&](std::byte* memory) {
-    std::memcpy(memory, &header, sizeof header);
-    if (header.bytes != 0) std::memcpy(memory + sizeof header, payload, header.bytes);
-  };
-  if (state.undelivered == 0 && under_way + bytes <= kFrameBytes) {
-    auto* frame = static_cast<std::byte*>(state.frame.view().data);
-    write_to(frame);
-    state.link.send_frame(frame, bytes);
+  if (state.undelivered == 0 && under_way + bytes <= kCreditBytes) {
+    state.write(header, payload);
     return;
   }
   std::vector<std::byte> message;
@@ -126,7 +142,8 @@ void GlooOutbox::send(const FrameHeader& header, const std::byte* payload) {
     }
   }
   message.resize(bytes);
-  write_to(message.data());
+  std::memcpy(message.data(), &header, sizeof header);
+  if (header.bytes != 0) std::memcpy(message.data() + sizeof header, payload, header.bytes);
   {
     const std::lock_guard lock(state.mutex);
     state.queue.push_back(std::move(message));

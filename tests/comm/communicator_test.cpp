@@ -70,7 +70,8 @@ void check_all_gather(Communicator& communicator, std::int64_t count) {
 template <class T>
 void check_broadcast(Communicator& communicator, std::int64_t count) {
   HostStream stream;
-  for (int root = 0; root < communicator.size(); ++root) {
+  // From every root where that is cheap.
+  for (int root = count < kLargest ? 0 : communicator.size() - 1; root < communicator.size(); ++root) {
     auto values = integers_of_rank<T>(count, communicator.rank());
     communicator.broadcast(view_of(std::span(values)), root, stream);
     require(values == integers_of_rank<T>(count, root), "broadcast is wrong", count);
