@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,13 @@ namespace {
 double now_us() {
   return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now().time_since_epoch())
       .count();
+}
+
+/// Processor time of all threads: what a step costs when other programs share the machine.
+double used_us() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_nsec) * 1e-3;
 }
 
 double quantile(std::vector<double> values, double q) {
@@ -71,16 +79,20 @@ int benchmark(const Settings& settings) {
   };
 
   std::vector<double> whole;
+  double used = 0;
   double end = 0;
   for (int step = 0; step < 30 || now_us() < end; ++step) {
     if (step == 20) end = now_us() + settings.seconds * 1e6;
     draw();
+    const double used_before = used_us();
     const double start = now_us();
     executable->run(Phase::forward, *stream);
     executable->run(Phase::backward, *stream);
     optimizer->run(state, *stream);
     ++state.step;
-    if (step >= 20) whole.push_back(now_us() - start);
+    if (step < 20) continue;
+    whole.push_back(now_us() - start);
+    used += used_us() - used_before;
   }
 
   if (!settings.brief) {
@@ -117,9 +129,11 @@ int benchmark(const Settings& settings) {
     std::printf("%-14s %9.1f\n", "sgd", quantile(update, kShown));
   }
   std::printf(
-      "%s batch %lld, %d threads: step median %.1f us (p10 %.1f, p90 %.1f), %.1f steps/s, n=%zu, loss %.4f\n",
+      "%s batch %lld, %d threads: step median %.1f us (p10 %.1f, p90 %.1f, processor %.1f), %.1f steps/s, "
+      "n=%zu, loss %.4f\n",
       settings.model.c_str(), static_cast<long long>(settings.batch), settings.threads, quantile(whole, 0.5),
-      quantile(whole, 0.1), quantile(whole, 0.9), 1e6 / quantile(whole, 0.5), whole.size(),
+      quantile(whole, 0.1), quantile(whole, 0.9), used / static_cast<double>(whole.size()),
+      1e6 / quantile(whole, 0.5), whole.size(),
       executable->loss().loss_sum / static_cast<double>(settings.batch));
   return 0;
 }

@@ -23,7 +23,7 @@ void lanes_pool_row(const LanesPool& pool, const float* x, float* y, std::uint8_
       for (std::int64_t r = 0; r < pool.window; ++r) {
         for (std::int64_t s = 0; s < pool.window; ++s) {
           const auto value = load<Floats>(window + (r * pool.x_row + s) * kSamplesPerBlock);
-          const Ints wins = (value > best) | (value != value);
+          const Ints wins = (value > best) | is_nan(value);
           best = wins ? value : best;
           winner = wins ? Ints{} + static_cast<std::int32_t>(r * pool.window + s) : winner;
         }

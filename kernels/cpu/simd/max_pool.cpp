@@ -18,7 +18,7 @@ inline void forward_window(const PoolPlane& plane, bool relu, const float* x, fl
   for (std::int64_t r = 0; r < plane.window; ++r) {
     for (std::int64_t s = 0; s < plane.window; ++s) {
       const auto value = load<F>(x + (r * plane.W + s) * plane.inner);
-      const I wins = (value > best) | (value != value);
+      const I wins = (value > best) | is_nan(value);
       best = wins ? value : best;
       winner = wins ? I{} + static_cast<std::int32_t>(r * plane.window + s) : winner;
     }

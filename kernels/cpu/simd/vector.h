@@ -40,6 +40,12 @@ inline void store(Element* to, const Vector& value) {
   __builtin_memcpy(to, &value, sizeof(value));
 }
 
+/// True in the lanes that hold a NaN, the only values that differ from themselves.
+template <class Vector>
+inline auto is_nan(const Vector& value) {
+  return value != value;  // NOLINT(misc-redundant-expression)
+}
+
 /// The sum over the lanes, by halves: the same order on every machine with vectors this wide.
 inline float sum_of_lanes(const Floats& value) {
   float lanes[kLanes];
