@@ -61,7 +61,7 @@ class StepSource {
                  .learning_rate = learning_rate(config.learning_rate, step_, epoch_, batches_.steps())});
     if (!outcome.not_finite.empty()) {
       throw NegativeResult("the loss became NaN or infinite at step " + std::to_string(step_) + ": " +
-                           outcome.not_finite + " not finite. Lower --lr");
+                           outcome.not_finite + ". Lower --lr");
     }
     ++step_;
     return batch_.samples;

@@ -45,7 +45,7 @@ class RankState {
           require(inputs_.count(m) > 0, "its activation was not received");
         }
         require_slot(action);
-        forwarded_.insert(m);
+        require(forwarded_.insert(m).second, "it has run already");
         if (!training_) slot_holds_.erase(action.slot);
         break;
       case Verb::send_activation:
@@ -65,7 +65,7 @@ class RankState {
                 "the first backward of a step overwrites the gradients and the others add to them");
         gradients_written_ = true;
         slot_holds_.erase(action.slot);
-        backwarded_.insert(m);
+        require(backwarded_.insert(m).second, "it has run already");
         break;
       case Verb::send_gradient:
         require(backwarded_.count(m) > 0, "it was not computed");

@@ -21,6 +21,7 @@ struct ProgramNeeds {
 ///   - something is used before it is there: a forward without its input, a backward without its forward or
 ///   its
 ///     output gradient, a send of what was not computed, a reduce or update before the last backward;
+///   - a forward or backward runs twice;
 ///   - a slot is written while it still holds a micro-batch that awaits its backward;
 ///   - a training step does not end in exactly one update.
 std::vector<ProgramNeeds> check_programs(std::span<const Program> programs, const Topology& topology,

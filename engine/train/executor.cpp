@@ -25,6 +25,11 @@ void sum_copies(std::span<const Value> copies, std::span<Value> sum) {
   }
 }
 
+std::string not_finite_in(Executable& stage) {
+  const std::string layer = stage.first_non_finite_layer();
+  return layer.empty() ? "in the loss" : "first seen in the output of layer " + layer;
+}
+
 }  // namespace
 
 Executor::Executor(const ExecutorParts& parts, const Dataset& dataset)
@@ -88,12 +93,12 @@ StepOutcome Executor::run(const Program& program, std::span<const std::vector<st
         case Verb::reduce_gradients:
           reduce(parts_.buckets[static_cast<std::size_t>(action.bucket)]);
           break;
-        case Verb::receive_gradient:
+        case Verb::send_activation:
+          check_output(stage_of(action), outcome);
           communicate(action, stage_of(action));
-          check_received_gradient(stage_of(action), outcome);
           break;
         case Verb::receive_activation:
-        case Verb::send_activation:
+        case Verb::receive_gradient:
         case Verb::send_gradient:
           communicate(action, stage_of(action));
           break;
@@ -120,11 +125,8 @@ void Executor::forward(Executable& stage, const std::vector<std::int64_t>& sampl
     const LossResult loss = stage.loss();
     outcome.loss_sum += loss.loss_sum;
     outcome.correct += loss.correct;
-    if (!std::isfinite(loss.loss_sum) && outcome.not_finite.empty()) {
-      const std::string layer = stage.first_non_finite_layer();
-      outcome.not_finite = layer == "input" || layer.empty() ? "its logits or its input are"
-                                                             : "first seen in the output of layer " + layer;
-    }
+    if (!std::isfinite(loss.loss_sum) && outcome.not_finite.empty())
+      outcome.not_finite = not_finite_in(stage);
   }
   parts_.timeline.add_compute("forward", start, monotonic_ns());
 }
@@ -189,12 +191,11 @@ void Executor::communicate(const Action& action, Executable& stage) {
   parts_.timeline.add_communication(is_send ? "send" : "recv", record);
 }
 
-/// The stage that holds the loss sees a NaN first, but it may have begun here: say in which layer.
-void Executor::check_received_gradient(Executable& stage, StepOutcome& outcome) {
-  if (!outcome.not_finite.empty() || all_finite(stage.output_gradient())) return;
-  const std::string layer = stage.first_non_finite_layer();
-  outcome.not_finite =
-      layer.empty() ? "the gradient from the next stage is" : "first seen in the output of layer " + layer;
+/// What is not finite here will make the loss so, on another rank; only this one can say in which layer it
+/// began.
+void Executor::check_output(Executable& stage, StepOutcome& outcome) {
+  if (!outcome.not_finite.empty() || all_finite(stage.output())) return;
+  outcome.not_finite = not_finite_in(stage);
 }
 
 std::string Executor::description() const {

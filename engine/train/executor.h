@@ -46,8 +46,7 @@ struct ExecutorParts {
 struct StepOutcome {
   double loss_sum = 0;       ///< over this rank's samples
   std::int64_t correct = 0;  ///< of this rank's samples
-  /// Set when a NaN or infinity was seen: what and where, as a message continues "the loss is not finite:
-  /// ...".
+  /// Where a NaN or infinity was seen first, "first seen in the output of layer conv2"; empty when none was.
   std::string not_finite;
 };
 
@@ -73,7 +72,7 @@ class Executor {
   void clear_gradients();
   void reduce(const ParameterRange& bucket);
   void communicate(const Action& action, Executable& stage);
-  void check_received_gradient(Executable& stage, StepOutcome& outcome);
+  static void check_output(Executable& stage, StepOutcome& outcome);
 
   ExecutorParts parts_;
   DataBinding data_;

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "engine/run/checkpoint_directory.h"
+#include "engine/train/agreement.h"
 #include "engine/train/learning_rate.h"
 #include "engine/train/settle.h"
 
@@ -14,6 +16,12 @@ constexpr double kWindowSeconds = 0.25;
 
 double seconds_between(std::int64_t start_ns, std::int64_t end_ns) {
   return static_cast<double>(end_ns - start_ns) * 1e-9;
+}
+
+std::string decimal_text(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", value);
+  return text;
 }
 
 }  // namespace
@@ -114,11 +122,9 @@ void Trainer::run_window(const BatchSequence& batches, std::int64_t steps) {
         batch_, {.step = step,
                  .samples = batch_.samples,
                  .learning_rate = learning_rate(config.learning_rate, step, cursor_.epoch, total_steps())});
-    if (!outcome.not_finite.empty()) {
-      throw NegativeResult("the loss became NaN or infinite at step " + std::to_string(step) + " (epoch " +
-                           std::to_string(cursor_.epoch) + ") on rank " + std::to_string(session_.rank()) +
-                           ": " + outcome.not_finite + " not finite. Lower --lr (now " +
-                           std::to_string(config.learning_rate.lr) + ") or look at the data");
+    if (!outcome.not_finite.empty() && window_.not_finite.empty()) {
+      window_.not_finite = outcome.not_finite;  // the other ranks are told at the end of the window
+      window_.not_finite_step = step;
     }
     window_.losses.push_back(outcome.loss_sum);
     window_.samples.push_back(batch_.samples);
@@ -131,11 +137,12 @@ void Trainer::run_window(const BatchSequence& batches, std::int64_t steps) {
   account_window();
 }
 
-/// Sums the losses over ranks, and agrees on stopping and on the time a step takes.
+/// Sums the losses over ranks, and agrees on stopping, on the time a step takes, and on whether all is well.
 void Trainer::share_window() {
   std::vector<double> shared = window_.losses;
   shared.push_back(stop_requested_() ? 1.0 : 0.0);
   shared.push_back(window_.seconds);
+  shared.push_back(window_.not_finite.empty() ? 0.0 : 1.0);
   Communicator& communicator = session_.communicator();
   if (communicator.size() > 1) {
     CommunicationRecord record{.kind = CommunicationRecord::Kind::collective, .start_ns = monotonic_ns()};
@@ -144,10 +151,36 @@ void Trainer::share_window() {
     session_.timeline().add_communication("losses", record);
   }
   const std::size_t steps = window_.losses.size();
+  if (shared[steps + 2] > 0) report_not_finite();
   window_.losses.assign(shared.begin(), shared.begin() + static_cast<std::ptrdiff_t>(steps));
   window_.stop = shared[steps] > 0;
   window_.seconds = shared[steps + 1] / communicator.size();
   seconds_per_step_ = window_.seconds / static_cast<double>(steps);
+}
+
+/// Collective: every rank throws the same error, that of the earliest step and, in a pipeline, of the first
+/// stage.
+void Trainer::report_not_finite() {
+  std::string mine;
+  if (!window_.not_finite.empty()) {
+    char step[32];
+    std::snprintf(step, sizeof step, "%020lld ", static_cast<long long>(window_.not_finite_step));
+    mine = step + window_.not_finite;
+  }
+  std::string first;
+  int first_rank = 0;
+  const std::vector<std::string> all = gather_texts(session_.communicator(), session_.stream(), mine);
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    const bool earlier =
+        !all[rank].empty() && (first.empty() || all[rank].substr(0, 20) < first.substr(0, 20));
+    if (!earlier) continue;
+    first = all[rank];
+    first_rank = static_cast<int>(rank);
+  }
+  throw NegativeResult("the loss became NaN or infinite at step " + std::to_string(std::stoll(first)) +
+                       " (epoch " + std::to_string(cursor_.epoch + 1) + ") on rank " +
+                       std::to_string(first_rank) + ": " + first.substr(21) + ". Lower --lr, which is " +
+                       decimal_text(session_.config().learning_rate.lr) + ", or look at the data");
 }
 
 void Trainer::account_window() {

@@ -96,11 +96,14 @@ class Trainer {
     std::vector<std::int64_t> samples;  ///< of each step, over all ranks
     double seconds = 0;
     bool stop = false;
+    std::int64_t not_finite_step = 0;  ///< of the first step that saw a NaN or infinity here
+    std::string not_finite;            ///< where; empty when all was well
   };
 
   void run_epoch();
   void run_window(const BatchSequence& batches, std::int64_t steps);
   void share_window();
+  [[noreturn]] void report_not_finite();
   void account_window();
   void settle();
   void finish_epoch();
