@@ -39,10 +39,9 @@ class Content {
   std::optional<GzipReader> gzip_;
 };
 
+/// The name of a type that is not u8.
 std::string type_name(std::uint8_t type) {
   switch (type) {
-    case 0x08:
-      return "u8";
     case 0x09:
       return "i8";
     case 0x0B:

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -49,6 +50,20 @@ struct Entry {
 
 [[noreturn]] void fail(const std::string& file, const Entry& entry, const std::string& what) {
   fail(file, "tensor " + quoted_name(entry.name) + " " + what);
+}
+
+/// The product of the sizes, or nothing when that many values do not fit into 2^63 - 1 bytes. A size of zero
+/// makes the product zero, whatever the others are.
+std::optional<std::int64_t> count_elements(std::span<const std::int64_t> shape, DType dtype) {
+  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
+  const auto limit =
+      std::numeric_limits<std::int64_t>::max() / static_cast<std::int64_t>(size_in_bytes(dtype));
+  std::int64_t elements = 1;
+  for (const std::int64_t size : shape) {
+    if (size < 0 || size > limit / elements) return std::nullopt;
+    elements *= size;
+  }
+  return elements;
 }
 
 /// The length of the header, once it is known to lie within the file.
@@ -127,15 +142,9 @@ void parse_shape(const json& value, Entry& entry, const std::string& file) {
   for (const json& size : value) {
     entry.shape.push_back(static_cast<std::int64_t>(parse_integer(size, entry, "a size in its shape", file)));
   }
-  // A size of zero makes any shape legal, whatever the product of the others.
-  if (std::find(entry.shape.begin(), entry.shape.end(), 0) != entry.shape.end()) return;
-  const auto limit =
-      std::numeric_limits<std::int64_t>::max() / static_cast<std::int64_t>(size_in_bytes(entry.dtype));
-  entry.elements = 1;
-  for (const std::int64_t size : entry.shape) {
-    if (size > limit / entry.elements) fail(file, entry, "has a shape with more bytes than 2^63");
-    entry.elements *= size;
-  }
+  const std::optional<std::int64_t> elements = count_elements(entry.shape, entry.dtype);
+  if (!elements) fail(file, entry, "has a shape with more bytes than 2^63");
+  entry.elements = *elements;
 }
 
 Entry parse_entry(const std::string& name, const json& object, const std::string& file) {
@@ -201,9 +210,7 @@ std::string make_header(std::span<const NamedTensor> tensors, const SafetensorsM
   if (!metadata.empty()) header[kMetadataKey] = metadata;
   std::uint64_t offset = 0;
   for (const NamedTensor& tensor : tensors) {
-    std::int64_t elements = 1;
-    for (const std::int64_t size : tensor.shape) elements *= size;
-    DML_ASSERT(elements == tensor.values.elements,
+    DML_ASSERT(count_elements(tensor.shape, tensor.values.dtype) == tensor.values.elements,
                "the shape of tensor " + tensor.name + " is not that of its values");
     DML_ASSERT(tensor.name != kMetadataKey && !header.contains(tensor.name),
                "the tensor name " + tensor.name + " is taken");

@@ -251,6 +251,9 @@ TEST(Safetensors, TheWriterRefusesItsCallersMistakes) {
   };
   EXPECT_THROW(write({tensor_of("w", {3}, values)}), InternalError);
   EXPECT_THROW(write({tensor_of("w", {2}, values), tensor_of("w", {2}, values)}), InternalError);
+  std::vector<float> none;
+  EXPECT_THROW(write({tensor_of("w", {4611686018427387904, 4}, none)}), InternalError)
+      << "the product is no 0";
   EXPECT_THROW(write({tensor_of("__metadata__", {2}, values)}), InternalError);
   EXPECT_TRUE(temp.names().empty());
 }

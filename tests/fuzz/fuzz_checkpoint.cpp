@@ -1,8 +1,6 @@
 // Checkpoints, as they are and with the length of the header made right. What loads must save, load again and
 // be the same. The content hash keeps most changed inputs from loading; all checks but that one come before
 // it.
-#include <unistd.h>
-
 #include "engine/run/checkpoint.h"
 #include "engine/run/safetensors.h"
 #include "kernels/base/buffer.h"
@@ -41,12 +39,6 @@ bool same_values(const std::vector<NamedTensor>& left, const std::vector<NamedTe
   return left.size() == right.size();
 }
 
-/// One file per process, in memory where the machine has such a file system.
-std::string scratch_path() {
-  const char* folder = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-  return std::string(folder) + "/dml_fuzz_checkpoint_" + std::to_string(::getpid());
-}
-
 void check(std::span<const std::uint8_t> bytes) {
   dml::fuzz::parse_foreign_bytes("input", [&] {
     const Checkpoint loaded = dml::parse_checkpoint(bytes, "input");
@@ -55,7 +47,7 @@ void check(std::span<const std::uint8_t> bytes) {
     dml::fuzz::require(same_values(loaded.weights, copy.checkpoint().weights),
                        "what is restored is what was loaded");
 
-    const std::string path = scratch_path();
+    const std::string path = dml::fuzz::scratch_path();
     dml::save_checkpoint(path, copy.checkpoint());
     const Checkpoint again = dml::load_checkpoint(path);
     ::unlink(path.c_str());

@@ -1,10 +1,23 @@
-// Safetensors files, as they are and with the length of the header made right.
+// Safetensors files, as they are and with the length of the header made right. What loads must survive being
+// written and read again.
 #include <algorithm>
 
 #include "engine/run/safetensors.h"
 #include "tests/fuzz/fuzz_support.h"
 
 namespace {
+
+bool same_tensors(const dml::SafetensorsFile& left, const dml::SafetensorsFile& right) {
+  // By name, because tensors without values have no order in the data.
+  return left.tensors.size() == right.tensors.size() &&
+         std::all_of(left.tensors.begin(), left.tensors.end(), [&](const dml::NamedTensor& tensor) {
+           const dml::NamedTensor* other = right.find(tensor.name);
+           const std::size_t bytes = tensor.values.bytes();
+           return other != nullptr && other->shape == tensor.shape &&
+                  other->values.dtype == tensor.values.dtype && other->values.bytes() == bytes &&
+                  (bytes == 0 || std::memcmp(other->values.data, tensor.values.data, bytes) == 0);
+         });
+}
 
 void check(std::span<const std::uint8_t> bytes) {
   dml::fuzz::parse_foreign_bytes("input", [&] {
@@ -17,6 +30,13 @@ void check(std::span<const std::uint8_t> bytes) {
     }
     dml::fuzz::require(data.size() <= bytes.size() && std::equal(data.rbegin(), data.rend(), bytes.rbegin()),
                        "the tensors in order are the data of the file");
+
+    const std::string path = dml::fuzz::scratch_path();
+    dml::write_safetensors(path, file.tensors, file.metadata);
+    const dml::SafetensorsFile again = dml::read_safetensors(path);
+    ::unlink(path.c_str());
+    dml::fuzz::require(again.metadata == file.metadata && same_tensors(again, file),
+                       "a round trip changes nothing");
   });
 }
 

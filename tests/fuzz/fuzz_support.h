@@ -8,6 +8,7 @@
 #include <cstring>
 #include <span>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 #include "kernels/base/error.h"
@@ -32,6 +33,12 @@ void parse_foreign_bytes(const char* file, const Parse& parse) {
     require(std::strchr(error.what(), '\n') == nullptr, "an error is one paragraph");
     require(std::strlen(error.what()) < 2000, "an error is short");
   }
+}
+
+/// One file per process, in memory where the machine has such a file system.
+inline std::string scratch_path() {
+  const char* folder = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+  return std::string(folder) + "/dml_fuzz_" + std::to_string(::getpid());
 }
 
 /// A safetensors file whose header is the input up to its first zero byte and whose data is the rest. The
