@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <sys/ioctl.h>
@@ -60,6 +61,7 @@ class Demo {
 
   int run() {
     choose_dataset();
+    warn_when_busy();
     const Plan single{"single", std::to_string(kBatch), with_threads(single_threads_, {"--mode", "single"})};
     const std::string batch_flag = "--batch=" + std::to_string(kBatch);
     const std::string share_flag = "--batch-per-rank=" + std::to_string(kBatch);
@@ -95,8 +97,10 @@ class Demo {
     show(first);
 
     // Its first row is the single run above: the same command would only be run twice.
+    DemoRow single_again = first.rows.front();
+    single_again.label = "single, as above";
     Table second{"Same load per rank (" + std::to_string(kBatch) + " per rank)",
-                 {first.rows.front()},
+                 {single_again},
                  {first.results.front()},
                  {}};
     for (const Plan& plan : same_load) add_run(plan, second);
@@ -130,6 +134,15 @@ class Demo {
         "real, accuracies are not. For real data: apt-get install dataset-fashion-mnist, or --data-dir "
         "DIR.\n\n",
         stderr);
+  }
+
+  /// Figures taken beside other work are wrong, the more so the more threads have to wait for each other.
+  void warn_when_busy() const {
+    double load = 0;  // processes that wanted to run, mean over the last minute
+    if (getloadavg(&load, 1) != 1 || load < 0.5 + environment_.usable_cores / 2.0) return;
+    say("Warning: this machine is busy (load " + decimal(load, 1) + " on " +
+        plural(environment_.usable_cores, "core") +
+        "). The speeds below will be off; repeat the demo when it is idle.");
   }
 
   std::vector<std::string> with_threads(int threads, std::vector<std::string> flags) const {

@@ -125,7 +125,8 @@ constexpr std::string_view kEnvironment =
                                                                               launchers`
   XDG_RUNTIME_DIR, TMPDIR    where the private directory of local ranks is made [/tmp]
   NO_COLOR                   no colour, also on a terminal
-  DML_*                      private: set by dml_engine for the ranks it starts
+  DML_DATA_DIR               as --data-dir
+  DML_RANK, DML_WORLD_SIZE, DML_LAUNCH_DIRECTORY    private to the ranks that dml_engine starts
 
 Cores are counted by the affinity mask (taskset) and the CPU quota of the cgroup (containers);
 --threads overrides. Flags win over the environment; where they contradict each other that is an

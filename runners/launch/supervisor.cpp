@@ -22,7 +22,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kCollectAfterCause{200};     // others that fail for the same reason may say so too
+constexpr milliseconds kCollectAfterCause{400};     // others that fail for the same reason may say so too
 constexpr milliseconds kCollectAfterLostPeer{500};  // the cause is still to come
 constexpr milliseconds kTerminateTime{1000};        // between SIGTERM and SIGKILL
 constexpr milliseconds kSuspensionCheck{250};

@@ -1,7 +1,7 @@
 // Starts one process per rank on this host and sees all of them to their end.
 //
 // Timeline of a failure, in which no step waits for a rank's good will:
-//   first bad exit ──(0.2 s, or 0.5 s when it only lost a peer: others may tell more)──> verdict
+//   first bad exit ──(0.4 s, or 0.5 s when it only lost a peer: others may tell more)──> verdict
 //   verdict ──SIGTERM to the rest──(1 s)──SIGKILL──> all over
 // So a rank that dies or throws ends the run within 2 s, one that stalls within the deadline + 2 s. No rank
 // outlives this process, and the private directory goes in every case but a SIGKILL of this process itself.
