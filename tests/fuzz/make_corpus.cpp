@@ -130,6 +130,7 @@ Corpus safetensors_corpus(const std::string& folder) {
       {"hole", header(R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[1,4]}})")},
       {"rest", header(R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}})")},
       {"beyond", header(R"({"a":{"dtype":"U8","shape":[5],"data_offsets":[0,5]}})")},
+      {"offsets_three", header(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4,4]}})")},
       {"backwards", header(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[4,0]}})")},
       {"wrong_size", header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})")},
       {"overflow", header(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}})")},
