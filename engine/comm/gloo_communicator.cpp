@@ -31,7 +31,7 @@ using Clock = std::chrono::steady_clock;
 // KB .48/.16.
 constexpr std::size_t kExchangeBytes = std::size_t{16} << 10U;
 // How long a destructor waits for messages that their receivers have not taken yet.
-constexpr std::chrono::seconds kLongestFlush{2};
+constexpr std::chrono::seconds kLongestFlush{1};
 
 const char* to_text(FrameKind kind) {
   switch (kind) {
@@ -67,6 +67,8 @@ std::byte* bytes_of(View view) {
 class GlooCommunicator final : public HostCommunicator {
  public:
   GlooCommunicator(Store& store, const CommunicatorOptions& options);
+  GlooCommunicator(const GlooCommunicator&) = delete;
+  GlooCommunicator& operator=(const GlooCommunicator&) = delete;
   ~GlooCommunicator() override;
 
   [[nodiscard]] std::string name() const override { return "gloo"; }

@@ -1,5 +1,6 @@
 #include "engine/comm/gloo_mesh.h"
 
+#include <cerrno>
 #include <condition_variable>
 #include <csignal>
 #include <cstring>
@@ -9,7 +10,9 @@
 #include <netdb.h>
 #include <random>
 #include <string_view>
+#include <sys/socket.h>
 #include <thread>
+#include <unistd.h>
 
 #include "engine/comm/host_communicator.h"
 
@@ -65,26 +68,36 @@ void ignore_sigpipe() {
   }
 }
 
-std::shared_ptr<gloo::transport::Device> make_device(const std::string& address) {
-  const auto fail = [&address](const std::string& cause) -> UnavailableError {
-    return UnavailableError("peers cannot connect to the address '" + address + "': " + cause +
-                            ". Name an address or host name of one of this host's network interfaces.");
-  };
-  // Gloo 0.5 reads an uninitialised pointer when a name does not resolve, so it is resolved here first.
+/// Whether a socket of this host can have the address, and if not, why.
+std::string why_not_local(const addrinfo& candidate) {
+  const int socket = ::socket(candidate.ai_family, candidate.ai_socktype, candidate.ai_protocol);
+  if (socket < 0) return std::strerror(errno);
+  const bool bound = ::bind(socket, candidate.ai_addr, candidate.ai_addrlen) == 0;
+  std::string problem = bound ? "" : std::strerror(errno);
+  ::close(socket);
+  return problem;
+}
+
+/// Throws UnavailableError unless peers can connect to `address` on this host. Asked before Gloo, which (0.5)
+/// reads an uninitialised pointer when a name does not resolve and leaks memory when its address is another
+/// host's.
+void check_interface_address(const std::string& address) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
+  std::string problem;
   if (const int error = ::getaddrinfo(address.c_str(), nullptr, &hints, &found); error != 0) {
-    throw fail(::gai_strerror(error));
+    problem = ::gai_strerror(error);
+  } else {
+    for (const addrinfo* candidate = found; candidate != nullptr; candidate = candidate->ai_next) {
+      problem = why_not_local(*candidate);
+      if (problem.empty()) break;
+    }
+    ::freeaddrinfo(found);
   }
-  ::freeaddrinfo(found);
-  gloo::transport::tcp::attr attributes;
-  attributes.hostname = address;
-  try {
-    return gloo::transport::tcp::CreateDevice(attributes);
-  } catch (const std::exception& error) {
-    throw fail(error.what());
-  }
+  if (problem.empty()) return;
+  throw UnavailableError("peers cannot connect to the address '" + address + "': " + problem +
+                         ". Name an address or host name of one of this host's network interfaces.");
 }
 
 /// Gloo's messages begin with "[file:line] ".
@@ -153,17 +166,20 @@ GlooMesh::GlooMesh(Store& store, const CommunicatorOptions& options)
     : rank_(options.rank), size_(options.size), token_(random_token()) {
   const auto start = Clock::now();
   ignore_sigpipe();
-  device_ = make_device(options.interface_address);
-  for (std::size_t traffic = 0; traffic < kTrafficKinds; ++traffic) {
-    contexts_.push_back(device_->createContext(rank_, size_));
-    contexts_.back()->setTimeout(options.deadline);
-  }
+  check_interface_address(options.interface_address);
   const auto failure = [&](const std::string& cause) {
     OperationCall call{.name = "connecting", .elements = -1};
     if (awaited_ >= 0) call.preposition = "to", call.peer = awaited_;
     return operation_failure(rank_, call, Clock::now() - start, options.deadline, cause);
   };
   try {
+    gloo::transport::tcp::attr attributes;
+    attributes.hostname = options.interface_address;
+    device_ = gloo::transport::tcp::CreateDevice(attributes);
+    for (std::size_t traffic = 0; traffic < kTrafficKinds; ++traffic) {
+      contexts_.push_back(device_->createContext(rank_, size_));
+      contexts_.back()->setTimeout(options.deadline);
+    }
     const std::string invitation = listen();
     // Gloo waits five times its timeout for a peer to connect; closing the pairs ends that wait on time.
     Watchdog watchdog(start + options.deadline, [this] { close(); });

@@ -10,10 +10,9 @@ void HostCommunicator::run(const OperationCall& call, Stream& stream, Function&&
   try {
     function();
   } catch (const PeerFault& fault) {
-    const PeerError error =
-        operation_failure(rank_, call, std::chrono::steady_clock::now() - started_, deadline_, fault.what());
-    first_failure_ = error.what();
-    throw error;
+    const auto elapsed = std::chrono::steady_clock::now() - started_;
+    first_failure_ = operation_failure(rank_, call, elapsed, deadline_, fault.what()).what();
+    throw PeerError(*first_failure_);
   }
 }
 

@@ -130,6 +130,8 @@ class ThreadCommunicator final : public HostCommunicator {
   ThreadCommunicator(std::shared_ptr<World> world, int rank)
       : HostCommunicator(rank, world->size, world->deadline), world_(std::move(world)) {}
 
+  ThreadCommunicator(const ThreadCommunicator&) = delete;
+  ThreadCommunicator& operator=(const ThreadCommunicator&) = delete;
   ~ThreadCommunicator() override {
     const std::lock_guard lock(world_->mutex);
     world_->departed[static_cast<std::size_t>(rank())] = true;

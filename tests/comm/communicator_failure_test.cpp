@@ -1,4 +1,5 @@
 // What the communicators say when a peer dies, stalls, never joins or does something else, and how soon.
+#include <csignal>
 #include <functional>
 #include <gtest/gtest.h>
 #include <thread>
@@ -182,14 +183,14 @@ TEST(GlooFailure, AProcessThatIsKilledIsNoticedAtOnce) {
     std::vector<float> values(51904);
     const View view = view_of(std::span(values));
     for (int step = 0; step < 10; ++step) communicator->all_reduce(view, stream);
-    if (communicator->rank() == 1) ::_exit(9);
+    if (communicator->rank() == 1) ::raise(SIGKILL);
     const Failure failure = failure_of([&] {
       for (int step = 0; step < 3; ++step) communicator->all_reduce(view, stream);
     });
     require_failure(failure, 0, kSlackSeconds, {"all_reduce of 51904 f32 failed", "rank"});
   });
   EXPECT_EQ(results[0].error, "");
-  EXPECT_EQ(results[1].exit_status, 9);
+  EXPECT_EQ(results[1].exit_status, -1);
   EXPECT_EQ(results[2].error, "");
 }
 
@@ -221,7 +222,7 @@ TEST(GlooFailure, ARankThatNeverJoinsIsNamedAtTheDeadline) {
 
 TEST(GlooFailure, ARankThatPublishesItsAddressAndDiesIsNamed) {
   // Whether the survivor listens or connects depends on the ports; several rounds see both.
-  for (int round = 0; round < 6; ++round) {
+  for (int round = 0; round < 4; ++round) {
     const TemporaryDirectory directory;
     const auto store = make_directory_store(directory.path());
     const auto join = [&](int rank, int milliseconds) {
@@ -231,7 +232,7 @@ TEST(GlooFailure, ARankThatPublishesItsAddressAndDiesIsNamed) {
       });
     };
     join(1, 20);  // waits in vain for rank 0 and is gone
-    require_failure(join(0, 300), 0, 0.3 + kSlackSeconds,
+    require_failure(join(0, 200), 0, 0.2 + kSlackSeconds,
                     {"rank 0: connecting to rank 1 failed", ": rank 1"});
   }
 }
@@ -267,18 +268,19 @@ TEST(GlooFailure, AnAddressThatIsNotOursIsUnavailable) {
 }
 
 TEST(GlooFailure, ADestructorWithUndeliveredMessagesEndsSoon) {
+  constexpr std::chrono::milliseconds kFlush{1000};  // what a destructor waits at most
   const auto results = run_ranks_as_processes(2, [](std::unique_ptr<Communicator> communicator) {
     HostStream stream;
     std::vector<float> values(16 << 20);
     if (communicator->rank() == 1) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(3200));  // never receives
+      std::this_thread::sleep_for(std::chrono::milliseconds(1000) + kFlush);  // never receives
       return;
     }
     communicator->send(view_of(std::span(values)), 1, stream);
     const auto start = Clock::now();
     communicator.reset();
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    if (seconds < 1.9 || seconds > 2 + kSlackSeconds) {
+    if (seconds < 0.9 || seconds > 1 + kSlackSeconds) {
       throw std::runtime_error("the destructor took " + std::to_string(seconds) + " s");
     }
   });
@@ -286,14 +288,14 @@ TEST(GlooFailure, ADestructorWithUndeliveredMessagesEndsSoon) {
 }
 
 TEST(GlooFailure, AMessageThatNobodyTakesShowsInALaterCall) {
-  constexpr std::chrono::milliseconds kShortDeadline{400};
+  constexpr std::chrono::milliseconds kShortDeadline{250};
   const auto results = run_ranks_as_processes(
       2,
       [](std::unique_ptr<Communicator> communicator) {
         HostStream stream;
         std::vector<float> values(16 << 20);
         if (communicator->rank() == 1) {
-          std::this_thread::sleep_for(std::chrono::milliseconds(2200));
+          std::this_thread::sleep_for(std::chrono::milliseconds(1500));
           return;
         }
         communicator->send(view_of(std::span(values)), 1, stream);
@@ -304,7 +306,7 @@ TEST(GlooFailure, AMessageThatNobodyTakesShowsInALaterCall) {
           }
         });
         // A write that got somewhere and then stopped is given up after the second deadline.
-        require_failure(failure, 0.3, 0.8 + kSlackSeconds,
+        require_failure(failure, 0.1, 0.5 + kSlackSeconds,
                         {"send of 1 f32 to rank 1", "an earlier message could not be delivered", "deadline"});
       },
       kShortDeadline);

@@ -14,7 +14,7 @@ namespace dml::test {
 namespace {
 
 #if defined(__SANITIZE_THREAD__)
-constexpr std::int64_t kLargest = 200000;  // a tenth of the speed, and still several frames for each rank
+constexpr std::int64_t kLargest = 140000;  // a tenth of the speed, and still several frames for each rank
 #else
 constexpr std::int64_t kLargest = 1 << 20;
 #endif
