@@ -66,7 +66,6 @@ quietly cmake --preset fuzz
 quietly cmake --build $build --target fuzzers
 
 if [ "$seconds" = make-corpus ]; then
-  rm -rf tests/fuzz/corpus
   $build/tests/fuzz/make_corpus tests/fuzz/corpus
   exit 0
 fi
