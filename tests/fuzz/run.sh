@@ -30,18 +30,20 @@ coverage_build=build/fuzz-coverage
 least_percent=80
 
 # Each target with the files whose lines count as its parser, and its dictionary.
-targets="idx gzip safetensors checkpoint"
+targets="idx gzip safetensors checkpoint command_line"
 parser_of() {
   case $1 in
     idx) echo engine/data/idx.cpp ;;
     gzip) echo engine/data/gzip.cpp ;;
     safetensors) echo engine/run/safetensors.cpp ;;
     checkpoint) echo engine/run/checkpoint.cpp ;;
+    command_line) echo runners/cli ;;
   esac
 }
 dictionary_of() {
   case $1 in
     safetensors|checkpoint) echo -dict=tests/fuzz/safetensors.dict ;;
+    command_line) echo -dict=tests/fuzz/command_line.dict ;;
   esac
 }
 
