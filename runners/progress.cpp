@@ -20,9 +20,12 @@ int terminal_columns() {
 }
 
 std::string window_text(const WindowReport& report) {
-  return "loss " + decimal(report.loss, 4) + "  " +
-         with_thousands(static_cast<std::int64_t>(std::llround(report.samples_per_second))) + " samples/s  " +
-         clock_time(report.remaining_seconds) + " left";
+  std::string text = "loss " + decimal(report.loss, 4);
+  if (report.samples_per_second) {
+    text += "  " + with_thousands(std::llround(*report.samples_per_second)) + " samples/s";
+  }
+  if (report.remaining_seconds) text += "  " + clock_time(*report.remaining_seconds) + " left";
+  return text;
 }
 
 std::string epoch_of(std::int64_t epoch, std::int64_t epochs) {

@@ -209,15 +209,20 @@ void Trainer::account_window() {
   result_.trained_samples += samples;
   epoch_trained_samples_ += samples;
   result_.stopped = window_.stop && cursor_.step < total_steps();
-  observer_.on_window(
-      {.epoch = cursor_.epoch,
-       .epochs = config.epochs,
-       .step = cursor_.step,
-       .steps = total_steps(),
-       .loss = samples > 0 ? loss_sum / static_cast<double>(samples) : 0,
-       .learning_rate = learning_rate(config.learning_rate, cursor_.step - 1, cursor_.epoch, total_steps()),
-       .samples_per_second = static_cast<double>(samples) / window_.seconds,
-       .remaining_seconds = seconds_per_step_ * static_cast<double>(total_steps() - cursor_.step)});
+  WindowReport report{
+      .epoch = cursor_.epoch,
+      .epochs = config.epochs,
+      .step = cursor_.step,
+      .steps = total_steps(),
+      .loss = samples > 0 ? loss_sum / static_cast<double>(samples) : 0,
+      .learning_rate = learning_rate(config.learning_rate, cursor_.step - 1, cursor_.epoch, total_steps()),
+      .samples_per_second = {},
+      .remaining_seconds = {}};
+  if (result_.trained_samples > samples) {
+    report.samples_per_second = static_cast<double>(samples) / window_.seconds;
+    report.remaining_seconds = seconds_per_step_ * static_cast<double>(total_steps() - cursor_.step);
+  }
+  observer_.on_window(report);
 }
 
 void Trainer::settle() {

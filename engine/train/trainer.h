@@ -29,8 +29,8 @@ struct WindowReport {
   std::int64_t step = 0, steps = 0;    ///< updates done, and those of the whole run
   double loss = 0;                     ///< mean over the samples of the window
   double learning_rate = 0;
-  double samples_per_second = 0;
-  double remaining_seconds = 0;
+  /// Unknown in a run's first window, a single step that is slower than those to come.
+  std::optional<double> samples_per_second, remaining_seconds;
 };
 
 /// The mean loss of up to kLossBlockSteps steps, as metrics keep it: the same blocks whatever the windows.
