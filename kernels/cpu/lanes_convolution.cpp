@@ -62,11 +62,11 @@ class LanesConvolutionStep final : public Step {
     source_.run(stage_.onednn.stream);
     padded_source_.refresh(worth_a_team_);
     weights_->refresh(stage_.parameters.version, stage_.onednn.stream);
-    parallel_items(blocks_ * output_rows(), worth_a_team_, [&](std::int64_t item) {
+    parallel_items(blocks_ * output_rows(), worth_a_team_, [&](std::int64_t item, int worker) {
       const std::int64_t block = item / output_rows();
       const std::int64_t row = item % output_rows();
       if (pools()) {
-        forward_pooled_row(block, row);
+        forward_pooled_row(block, row, worker);
       } else {
         forward_row(block, row);
       }
@@ -143,9 +143,9 @@ class LanesConvolutionStep final : public Step {
     }
   }
 
-  void forward_pooled_row(std::int64_t block, std::int64_t row) {
+  void forward_pooled_row(std::int64_t block, std::int64_t row, int worker) {
     const std::int64_t scratch_row = shape_.Q() * kSamplesPerBlock;
-    float* const scratch = scratch_.as<float>().data() + omp_get_thread_num() * scratch_elements();
+    float* const scratch = scratch_.as<float>().data() + worker * scratch_elements();
     for (std::int64_t r = 0; r < pool_.window; ++r) {
       kernels_.correlate_row(forward_, padded_source_.block(block), packed_weights(), bias_,
                              row * pool_.stride + r, scratch + r * scratch_row);
@@ -161,7 +161,7 @@ class LanesConvolutionStep final : public Step {
   /// From d(loss)/d(output) of blocks [first, first + blocks) to that of the convolution, before pool and
   /// ReLU. Only columns between the zeros are written, and always the same ones.
   void spread_gradient(std::int64_t first, std::int64_t blocks) {
-    parallel_items(blocks * shape_.K, worth_a_team_, [&](std::int64_t item) {
+    parallel_items(blocks * shape_.K, worth_a_team_, [&](std::int64_t item, int /*worker*/) {
       const std::int64_t plane = first * output_block() + item * output_plane();
       const float* const dy = floats(output_gradient_.result()) + plane;
       float* const dx = spread_.plane(item) + spread_.padding_elements();
@@ -184,7 +184,7 @@ class LanesConvolutionStep final : public Step {
 
   void sum_parameter_gradients(std::int64_t first, std::int64_t blocks) {
     const std::int64_t tasks = shape_.C + 1;  // an input channel each, and the bias
-    parallel_items(blocks * tasks, worth_a_team_, [&](std::int64_t item) {
+    parallel_items(blocks * tasks, worth_a_team_, [&](std::int64_t item, int /*worker*/) {
       const std::int64_t block = item / tasks;
       const std::int64_t c = item % tasks;
       const float* const dy = spread_.block(block) + spread_.padding_elements();
@@ -200,7 +200,7 @@ class LanesConvolutionStep final : public Step {
   void find_input_gradient(std::int64_t first, std::int64_t blocks) {
     const ConvolutionShape& s = shape_;
     const float* const last_tap = floats(turned_weights_->memory()) + (s.R * s.S - 1) * s.C;
-    parallel_items(blocks * s.H, worth_a_team_, [&](std::int64_t item) {
+    parallel_items(blocks * s.H, worth_a_team_, [&](std::int64_t item, int /*worker*/) {
       const std::int64_t block = item / s.H;
       const std::int64_t h = item % s.H;
       float* const dx = floats(input_gradient_) + ((first + block) * s.C * s.H + h) * s.W * kSamplesPerBlock;

@@ -48,7 +48,7 @@ class PaddedLanes {
   void refresh(bool worth_a_team) const {
     if (padding_ == 0) return;
     const std::int64_t row = shape_.W * kSamplesPerBlock;
-    parallel_items(shape_.blocks * shape_.C, worth_a_team, [&](std::int64_t index) {
+    parallel_items(shape_.blocks * shape_.C, worth_a_team, [&](std::int64_t index, int /*worker*/) {
       const float* const from = floats(source_) + index * shape_.H * row;
       float* const to = plane(index) + padding_elements();
       for (std::int64_t h = 0; h < shape_.H; ++h) {

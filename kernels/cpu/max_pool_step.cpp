@@ -32,7 +32,7 @@ class MaxPoolStep final : public Step {
     source_.run(stage_.onednn.stream);
     const float* const x = floats(source_.result());
     float* const y = floats(output_);
-    parallel_items(planes_, float_count(source_.result()) > kWorthATeam, [&](std::int64_t i) {
+    parallel_items(planes_, float_count(source_.result()) > kWorthATeam, [&](std::int64_t i, int /*worker*/) {
       kernels_.max_pool_forward(plane_, relu_, x + i * input_points(), y + i * output_points(),
                                 choice_.data() + i * output_points());
     });
@@ -51,7 +51,7 @@ class MaxPoolStep final : public Step {
     const float* const y = floats(output_);
     const float* const dy = floats(output_gradient_.result());
     float* const dx = floats(input_gradient_);
-    parallel_items(planes_, float_count(input_gradient_) > kWorthATeam, [&](std::int64_t i) {
+    parallel_items(planes_, float_count(input_gradient_) > kWorthATeam, [&](std::int64_t i, int /*worker*/) {
       kernels_.max_pool_backward(plane_, relu_, dy + i * output_points(),
                                  choice_.data() + i * output_points(), y + i * output_points(),
                                  dx + i * input_points());

@@ -40,7 +40,7 @@ void Conversion::transpose() const {
   const std::int64_t elements = float_count(to_plain ? result_ : source_) / samples_;  // of a sample
   const std::int64_t blocks = (samples_ + kSamplesPerBlock - 1) / kSamplesPerBlock;
   const SimdKernels& kernels = simd_kernels();
-  parallel_items(blocks, float_count(result_) > kWorthATeam, [&](std::int64_t block) {
+  parallel_items(blocks, float_count(result_) > kWorthATeam, [&](std::int64_t block, int /*worker*/) {
     const std::int64_t first = block * kSamplesPerBlock * elements;
     const std::int64_t samples = std::min(kSamplesPerBlock, samples_ - block * kSamplesPerBlock);
     const auto kernel = to_plain ? kernels.lanes_to_plain : kernels.plain_to_lanes;

@@ -34,22 +34,23 @@ void* counted(std::size_t bytes) {
 
 }  // namespace
 
-void* operator new(std::size_t bytes) {
+// Inlined, the pairs below would look to the compiler like new matched with free.
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
   return counted(bytes);
 }
-void* operator new[](std::size_t bytes) {
+[[gnu::noinline]] void* operator new[](std::size_t bytes) {
   return counted(bytes);
 }
-void operator delete(void* memory) noexcept {
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
   std::free(memory);
 }
-void operator delete[](void* memory) noexcept {
+[[gnu::noinline]] void operator delete[](void* memory) noexcept {
   std::free(memory);
 }
-void operator delete(void* memory, std::size_t /*bytes*/) noexcept {
+[[gnu::noinline]] void operator delete(void* memory, std::size_t /*bytes*/) noexcept {
   std::free(memory);
 }
-void operator delete[](void* memory, std::size_t /*bytes*/) noexcept {
+[[gnu::noinline]] void operator delete[](void* memory, std::size_t /*bytes*/) noexcept {
   std::free(memory);
 }
 
