@@ -42,7 +42,7 @@ double FlagReader::real(std::string_view flag, RealRange range) {
 }
 
 std::string FlagReader::choice(std::string_view flag, std::span<const std::string> choices) {
-  const std::string value = raw(flag);
+  std::string value = raw(flag);
   if (std::find(choices.begin(), choices.end(), value) == choices.end()) {
     refuse_choice(std::string(flag), value, choices);
   }
@@ -55,7 +55,7 @@ std::string FlagReader::text(std::string_view flag) {
     throw UsageError("--" + std::string(flag) + " '': the value is empty. Write --" + std::string(flag) +
                      " " + std::string(find_flag(flag)->value) + ", or leave the flag out.");
   }
-  const std::string value = raw(flag);
+  std::string value = raw(flag);
   if (!value.empty()) note_as_read(flag, value);
   return value;
 }

@@ -102,6 +102,10 @@ cxxopts::ParseResult parse(cxxopts::Options& options, std::span<const std::strin
 }  // namespace
 
 Tokens tokenize(std::span<const std::string> words) {
+  for (const std::string& word : words) {
+    // Results and checkpoints hold the configuration as JSON, which is UTF-8.
+    if (!is_utf8(word)) throw UsageError(shown(word) + ": this word is not UTF-8. Rename the file it names.");
+  }
   cxxopts::Options options = make_options();
   const cxxopts::ParseResult result = parse(options, words);
 

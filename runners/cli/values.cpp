@@ -55,9 +55,32 @@ std::string shown(const std::string& value) {
   std::string text = value.substr(0, kLongestShown);
   std::replace_if(
       text.begin(), text.end(), [](unsigned char letter) { return letter < 0x20 || letter == 0x7f; }, '?');
+  if (!is_utf8(value)) {
+    std::replace_if(
+        text.begin(), text.end(), [](unsigned char letter) { return letter >= 0x80; }, '?');
+  }
   if (text.size() < value.size()) text += "...";
   if (text.empty() || text.find(' ') != std::string::npos) text = "'" + text + "'";
   return text;
+}
+
+bool is_utf8(std::string_view text) {
+  std::size_t i = 0;
+  while (i < text.size()) {
+    const auto lead = static_cast<unsigned char>(text[i++]);
+    if (lead < 0x80) continue;
+    const int following = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
+    if (lead < 0xc2 || lead > 0xf4 || i + static_cast<std::size_t>(following) > text.size()) return false;
+    std::uint32_t point = lead & (0x3fU >> following);
+    for (int k = 0; k < following; ++k) {
+      const auto next = static_cast<unsigned char>(text[i++]);
+      if ((next & 0xc0) != 0x80) return false;
+      point = point << 6 | (next & 0x3fU);
+    }
+    constexpr std::uint32_t kSmallest[] = {0, 0x80, 0x800, 0x10000};
+    if (point < kSmallest[following] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)) return false;
+  }
+  return true;
 }
 
 std::string format_real(double value) {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -48,6 +49,9 @@ NamedArguments parse_named_arguments(const std::string& flag, const std::string&
 
 /// "0.9", "1e-08": the shortest text that reads back as the same number.
 std::string format_real(double value);
+
+/// True for well-formed UTF-8 (RFC 3629): no stray or missing continuation, nothing overlong, no surrogates.
+bool is_utf8(std::string_view text);
 
 /// The value as messages show it: quoted when empty or with spaces, cut when very long, control characters
 /// replaced.

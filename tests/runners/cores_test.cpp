@@ -13,11 +13,11 @@ namespace fs = std::filesystem;
 
 class CgroupTree : public testing::Test {
  protected:
-  CgroupTree() {
+  void SetUp() override {
     std::string pattern = (fs::temp_directory_path() / "dml-cgroup-XXXXXX").string();
     root_ = mkdtemp(pattern.data());
   }
-  ~CgroupTree() override { fs::remove_all(root_); }
+  void TearDown() override { fs::remove_all(root_); }
 
   void write(const std::string& path, const std::string& text) const {
     fs::create_directories((root_ / path).parent_path());

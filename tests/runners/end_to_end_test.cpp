@@ -40,12 +40,12 @@ std::string endless_run(const std::string& flags) {
 
 class EndToEnd : public testing::Test {
  protected:
-  EndToEnd() {
+  void SetUp() override {
     std::string pattern = (fs::temp_directory_path() / "dml-e2e-XXXXXX").string();
     directory_ = mkdtemp(pattern.data());
     fs::create_directory(private_directories());
   }
-  ~EndToEnd() override {
+  void TearDown() override {
     EXPECT_TRUE(fs::is_empty(private_directories())) << "a private directory is left";
     EXPECT_TRUE(processes_of_this_test().empty()) << "a process is left";
     fs::remove_all(directory_);
@@ -163,7 +163,7 @@ TEST_F(EndToEnd, MissingData) {
 }
 
 TEST_F(EndToEnd, DamagedData) {
-  const auto write = [&](const char* name, std::vector<std::uint32_t> header, std::size_t bytes) {
+  const auto write = [&](const char* name, const std::vector<std::uint32_t>& header, std::size_t bytes) {
     std::ofstream file(directory_ / name, std::ios::binary);
     for (const std::uint32_t word : header) {
       for (int shift = 24; shift >= 0; shift -= 8) file.put(static_cast<char>(word >> shift));
@@ -224,7 +224,9 @@ TEST_F(EndToEnd, EveryModePrintsOneJsonObjectAndTheSameAccuracyTwice) {
       const double sum = rank.at("compute_seconds").get<double>() +
                          rank.at("exposed_communication_seconds").get<double>() +
                          rank.at("wait_seconds").get<double>() + rank.at("other_seconds").get<double>();
-      EXPECT_NEAR(sum, result.at("train_seconds").get<double>(), 0.02 * sum + 0.02) << mode;
+      // train_seconds is rank 0's; on a busy machine the others begin and end a moment apart from it.
+      const double slack_seconds = rank.at("rank") == 0 ? 0.005 : 0.2;
+      EXPECT_NEAR(sum, result.at("train_seconds").get<double>(), 0.02 * sum + slack_seconds) << mode;
     }
   }
 }

@@ -2,9 +2,9 @@
 // without
 // @RANK; the others then wait for a second at most, as ranks with a deadline do).
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <signal.h>
 #include <string>
 #include <thread>
 #include <unistd.h>

@@ -505,6 +505,16 @@ TEST(Parse, LongAndBinaryWordsAreRefusedShortly) {
   }
 }
 
+TEST(Parse, WordsThatAreNotUtf8AreRefused) {
+  for (const char* word : {"w\xf3", "\xc0\xaf", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\x80"}) {
+    const Refusal result = refusal({"--save-to", word});
+    EXPECT_EQ(result.code, ExitCode::usage);
+    EXPECT_NE(result.message.find("not UTF-8"), std::string::npos) << result.message;
+  }
+  EXPECT_EQ(parse("--save-to gr\u00f6\u00dfe-\u20ac-\U0001f600").config.save_to,
+            "gr\u00f6\u00dfe-\u20ac-\U0001f600");
+}
+
 TEST(Flags, EveryFlagBelongsToACommandAndIsExplained) {
   for (const FlagSpec& flag : flag_specs()) {
     EXPECT_NE(flag.commands, 0U) << flag.name;

@@ -36,13 +36,13 @@ std::set<pid_t> fake_ranks() {
 
 class SupervisorTest : public testing::Test {
  protected:
-  SupervisorTest() {
+  void SetUp() override {
     std::string pattern = (fs::temp_directory_path() / "dml-test-XXXXXX").string();
     directory_ = mkdtemp(pattern.data());
     options_.executable = DML_FAKE_RANK;
     options_.variables = {{"TMPDIR", directory_.string()}, {"PATH", "/bin"}};
   }
-  ~SupervisorTest() override {
+  void TearDown() override {
     EXPECT_TRUE(fs::is_empty(directory_)) << "the private directory is still there";
     EXPECT_TRUE(fake_ranks().empty()) << "a rank is still there";
     fs::remove_all(directory_);
