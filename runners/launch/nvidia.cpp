@@ -55,14 +55,12 @@ NvidiaInventory find_nvidia_devices() {
     inventory.driver_api = std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
   }
   int count = 0;
-  if (const int error = init(0); error == kNoDevice) {
-    inventory.problem = "the NVIDIA driver is here but sees no device";
-    return inventory;
-  } else if (error != 0) {
+  const int error = init(0);
+  if (error != 0 && error != kNoDevice) {
     inventory.problem = "the NVIDIA driver does not start (cuInit answered " + std::to_string(error) + ")";
     return inventory;
   }
-  if (device_count(&count) != 0 || count == 0) {
+  if (error == kNoDevice || device_count(&count) != 0 || count == 0) {
     inventory.problem = "the NVIDIA driver is here but sees no device";
     return inventory;
   }

@@ -1,7 +1,7 @@
 // One rank as a child process of the supervisor.
 #pragma once
 
-#include <signal.h>
+#include <csignal>
 #include <string>
 #include <sys/types.h>
 #include <vector>

@@ -25,22 +25,17 @@ fs::path failure_path(const fs::path& directory, int rank) {
 
 std::shared_ptr<ProgressPage> ProgressPage::map(const fs::path& directory, int ranks, int open_flags) {
   const fs::path path = progress_path(directory);
-  const auto fail = [&](const char* what) -> IoError {
-    return IoError(std::string("cannot ") + what + " the progress page " + path.string() + ": " +
-                   std::strerror(errno));
-  };
   const std::size_t bytes = static_cast<std::size_t>(ranks) * sizeof(ProgressSlot);
   const int descriptor = ::open(path.c_str(), open_flags | O_RDWR | O_CLOEXEC, 0600);
-  if (descriptor < 0) throw fail("open");
-  if ((open_flags & O_CREAT) != 0 && ftruncate(descriptor, static_cast<off_t>(bytes)) != 0) {
-    const IoError error = fail("size");
-    ::close(descriptor);
-    throw error;
+  void* memory = MAP_FAILED;
+  const bool sized = descriptor >= 0 &&
+                     ((open_flags & O_CREAT) == 0 || ftruncate(descriptor, static_cast<off_t>(bytes)) == 0);
+  if (sized) memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  const int reason = errno;  // before close() may change it
+  if (descriptor >= 0) ::close(descriptor);
+  if (memory == MAP_FAILED) {
+    throw IoError("cannot map the progress page " + path.string() + ": " + std::strerror(reason));
   }
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
-  const IoError error = fail("map");  // reads errno before close() may change it
-  ::close(descriptor);
-  if (memory == MAP_FAILED) throw error;
   return std::shared_ptr<ProgressPage>(
       new ProgressPage({static_cast<ProgressSlot*>(memory), static_cast<std::size_t>(ranks)}));
 }

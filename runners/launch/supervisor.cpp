@@ -53,7 +53,7 @@ class SignalQueue {
   [[nodiscard]] const sigset_t& previous_mask() const { return previous_; }
 
   /// The next signal that asks the run to stop, if any; children's ends only wake the poll.
-  std::optional<int> next_stop() {
+  [[nodiscard]] std::optional<int> next_stop() const {
     signalfd_siginfo info{};
     while (read(descriptor_, &info, sizeof(info)) == static_cast<ssize_t>(sizeof(info))) {
       const int signal = static_cast<int>(info.ssi_signo);

@@ -91,11 +91,10 @@ Verdict judge(std::span<const RankReport> reports, std::chrono::milliseconds dea
   if (victim == nullptr && suspended == nullptr) {
     // Nobody failed: either all is well or a signal stopped the run, and rank 0 knows whether it left a
     // checkpoint.
-    Verdict verdict;
-    for (auto report = reports.rbegin(); report != reports.rend(); ++report) {
-      if (report->state == State::stopped) verdict.exit_code = report->exit_code;
-    }
-    return verdict;
+    const auto stopped = std::find_if(reports.begin(), reports.end(), [](const RankReport& report) {
+      return report.state == State::stopped;
+    });
+    return {stopped == reports.end() ? 0 : stopped->exit_code, ""};
   }
   if (const RankReport* stopped =
           first([](const RankReport& report) { return report.state == State::stopped; })) {
