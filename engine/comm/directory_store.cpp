@@ -75,10 +75,7 @@ class DirectoryStore final : public Store {
 
   void set(const std::string& key, const std::string& value) override {
     const std::string path = path_of(key);
-    static std::atomic<unsigned> serial{0};
-    const std::string temporary =
-        directory_ + "/.new." + std::to_string(::getpid()) + "." + std::to_string(serial++);
-    write_file(temporary, value);
+    const std::string temporary = write_temporary(value);
     const int error = ::link(temporary.c_str(), path.c_str()) == 0 ? 0 : errno;
     ::unlink(temporary.c_str());
     if (error == EEXIST) {
@@ -113,8 +110,15 @@ class DirectoryStore final : public Store {
     return directory_ + "/" + name;
   }
 
-  static void write_file(const std::string& path, const std::string& value) {
-    const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  /// Writes `value` to a new file in the directory and returns its path.
+  [[nodiscard]] std::string write_temporary(const std::string& value) const {
+    static std::atomic<unsigned> serial{0};
+    std::string path;
+    int descriptor = -1;
+    do {  // a name may be there already: of a process with this number on another host, or before this one
+      path = directory_ + "/.new." + std::to_string(::getpid()) + "." + std::to_string(serial++);
+      descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    } while (descriptor < 0 && errno == EEXIST);
     if (descriptor < 0) fail("create", path, errno);
     const File file(descriptor);
     std::size_t written = 0;
@@ -128,6 +132,7 @@ class DirectoryStore final : public Store {
       }
       written += static_cast<std::size_t>(count);
     }
+    return path;
   }
 
   static std::string read_file(const File& file, const std::string& path) {

@@ -1,18 +1,19 @@
 // How long the operations of the Gloo communicator take between processes: median, p10 and p90 per operation
 // and size, as the slowest rank sees them.
 //
-//   communicator_benchmark [--ranks 2] [--compute-ms 0] [--imbalance-ms 0] [--repeats 300]
+//   communicator_benchmark [--ranks 2] [--compute-ms 0] [--imbalance-ms 0] [--repeats 300] [--pin 0]
 //
 // --compute-ms keeps every core busy between operations, as training does; what is measured then includes
 // what the scheduler makes of it. --imbalance-ms makes the compute time of each rank and step vary by up to
-// that much. The ranks are separate processes with one thread each, on whatever cores the kernel gives them.
+// that much. The ranks are separate processes with one thread each, on whatever cores the kernel gives them,
+// or with --pin 1 each on a core of its own.
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <random>
+#include <sched.h>
 #include <string>
+#include <thread>
 
 #include "tests/comm/ranks.h"
 
@@ -26,10 +27,18 @@ struct Settings {
   double compute_ms = 0;
   double imbalance_ms = 0;
   int repeats = 300;
+  bool pin = false;
 };
 
 double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+void bind_to_core(int rank) {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  CPU_SET(static_cast<unsigned>(rank) % std::thread::hardware_concurrency(), &cores);
+  if (sched_setaffinity(0, sizeof cores, &cores) != 0) std::perror("sched_setaffinity");
 }
 
 /// Arithmetic for `ms` of this process' own time on a core, so that a rank that loses its core does not do
@@ -128,12 +137,14 @@ int main(int count, char** arguments) {
     if (flag == "--compute-ms") settings.compute_ms = value;
     if (flag == "--imbalance-ms") settings.imbalance_ms = value;
     if (flag == "--repeats") settings.repeats = static_cast<int>(value);
+    if (flag == "--pin") settings.pin = value != 0;
   }
-  std::printf("%d ranks, %.2f ms (+- %.2f) of computing between operations, %d repeats\n", settings.ranks,
-              settings.compute_ms, settings.imbalance_ms, settings.repeats);
+  std::printf("%d ranks, %.2f ms (+- %.2f) of computing between operations, %d repeats%s\n", settings.ranks,
+              settings.compute_ms, settings.imbalance_ms, settings.repeats, settings.pin ? ", pinned" : "");
   std::fflush(stdout);
   const auto results =
       dml::test::run_ranks_as_processes(settings.ranks, [&](std::unique_ptr<dml::Communicator> communicator) {
+        if (settings.pin) bind_to_core(communicator->rank());
         run_rank(*communicator, settings);
         std::fflush(stdout);
       });

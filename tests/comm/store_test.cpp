@@ -261,6 +261,15 @@ TEST(GrpcStore, WaitsForTheServiceToComeUp) {
   late.join();
 }
 
+TEST(GrpcStore, AHostMayBeAName) {
+  const std::string address = free_address();
+  const std::string named = "localhost" + address.substr(address.find(':'));
+  const auto host = make_grpc_store(named, 0, milliseconds(5000));
+  const auto client = make_grpc_store(named, 1, milliseconds(5000));
+  client->set("key", "value");
+  EXPECT_EQ(host->get("key", milliseconds(1000)), "value");
+}
+
 TEST(GrpcStore, TheEndOfTheServiceEndsWaitingReaders) {
   const std::string address = free_address();
   auto host = make_grpc_store(address, 0, milliseconds(5000));
