@@ -21,6 +21,7 @@
 #include "runners/evaluate.h"
 #include "runners/help.h"
 #include "runners/launch/supervisor.h"
+#include "runners/launch/thread_waiting.h"
 #include "runners/train.h"
 #include "runners/version.h"
 
@@ -122,6 +123,7 @@ int run(std::span<const std::string> words, const Environment& environment) {
 }  // namespace dml
 
 int main(int argc, char** argv) {
+  dml::restart_with_short_spin(argv);
   // A reader that went away is an error when it is written to, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
   const dml::Environment environment = dml::read_environment(argc > 0 ? argv[0] : "");
