@@ -1,8 +1,7 @@
 // The double reference against the oracle: every stage, every promise, every optimizer.
-#include "kernels/reference/reference_backend.h"
-
 #include <gtest/gtest.h>
 
+#include "kernels/reference/reference_backend.h"
 #include "tests/kernels/operation_testbed.h"
 
 namespace dml::test {
@@ -18,9 +17,13 @@ TEST_P(ReferenceStages, MatchTheOracle) {
 
 INSTANTIATE_TEST_SUITE_P(All, ReferenceStages, ::testing::ValuesIn(stage_cases()), stage_case_name);
 
-TEST(Reference, KeepsThePromisesOfTheSeam) { check_promises(*make_reference_backend()); }
+TEST(Reference, KeepsThePromisesOfTheSeam) {
+  check_promises(*make_reference_backend());
+}
 
-TEST(Reference, UpdatesByEveryRule) { check_optimizers(*make_reference_backend()); }
+TEST(Reference, UpdatesByEveryRule) {
+  check_optimizers(*make_reference_backend());
+}
 
 }  // namespace
 }  // namespace dml::test

@@ -18,7 +18,8 @@ struct ProgramResult {
 class Program {
  public:
   /// Starts `executable` with the words behind it, the test's own environment (without a launcher's
-  /// variables) and `variables` on top. stdout goes to `output_path` when it is given, and is not read back then.
+  /// variables) and `variables` on top. stdout goes to `output_path` when it is given, and is not read back
+  /// then.
   Program(const std::string& executable, const std::vector<std::string>& words,
           const std::map<std::string, std::string>& variables = {}, const std::string& output_path = "");
   Program(const Program&) = delete;
