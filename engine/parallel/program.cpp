@@ -29,7 +29,7 @@ std::string to_string(Verb verb) {
 }
 
 std::string to_string(const Action& action) {
-  const std::string name = to_string(action.verb);
+  std::string name = to_string(action.verb);
   switch (action.verb) {
     case Verb::clear_gradients:
     case Verb::update:

@@ -11,9 +11,11 @@ double learning_rate(const LearningRateOptions& options, std::int64_t step, std:
   switch (options.schedule) {
     case LearningRateOptions::Schedule::constant:
       break;
-    case LearningRateOptions::Schedule::step:
-      rate *= std::pow(options.gamma, static_cast<double>(epoch / options.step_epochs));
+    case LearningRateOptions::Schedule::step: {
+      const std::int64_t drops = epoch / options.step_epochs;
+      rate *= std::pow(options.gamma, static_cast<double>(drops));
       break;
+    }
     case LearningRateOptions::Schedule::cosine:
       rate *=
           (1 + std::cos(std::numbers::pi * static_cast<double>(step) / static_cast<double>(total_steps))) / 2;

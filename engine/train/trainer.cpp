@@ -44,8 +44,9 @@ void Trainer::resume(const Checkpoint* checkpoint, const std::string& file) {
     restore_tensors(*checkpoint, this->checkpoint(), file);
     const std::int64_t batch = session_.config().batch;
     const std::int64_t length = std::min(checkpoint->cursor, steps_per_epoch_ * batch);
+    const std::int64_t steps = (length + batch - 1) / batch;
     numbers = {static_cast<double>(checkpoint->step), static_cast<double>(checkpoint->epoch),
-               static_cast<double>((length + batch - 1) / batch), checkpoint->epoch_loss_sum,
+               static_cast<double>(steps), checkpoint->epoch_loss_sum,
                static_cast<double>(checkpoint->epoch_samples)};
   }
   session_.broadcast_parameters();

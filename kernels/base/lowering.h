@@ -32,9 +32,9 @@ struct Candidate {
   /// As description() shows it: "conv2d_reference".
   std::string_view name;
   /// How many operations from the front of the list one kernel computes; 0 when it does not support them.
-  std::size_t (*claims)(std::span<const Operation> operations);
+  std::size_t (*claims)(std::span<const Operation> operations) = nullptr;
   /// Makes the kernel for exactly the claimed operations.
-  std::unique_ptr<Kernel> (*make)(std::span<const Operation> claimed, Context& context);
+  std::unique_ptr<Kernel> (*make)(std::span<const Operation> claimed, Context& context) = nullptr;
 };
 
 /// The operation and its sizes in one line: "convolution 1x28x28 -> 6x28x28, filter 5x5, padding 2".
