@@ -121,12 +121,15 @@ they meet in a private directory and no port is needed.
 )";
 
 constexpr std::string_view kEnvironment =
-    R"(  RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR, MASTER_PORT    see `help
-                                                                              launchers`
+    R"(  RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR, MASTER_PORT
+                             set by launchers, see `help launchers`
   XDG_RUNTIME_DIR, TMPDIR    where the private directory of local ranks is made [/tmp]
-  NO_COLOR                   no colour, also on a terminal
   DML_DATA_DIR               as --data-dir
-  DML_RANK, DML_WORLD_SIZE, DML_LAUNCH_DIRECTORY    private to the ranks that dml_engine starts
+  NO_COLOR                   no colour, also on a terminal
+  OMP_WAIT_POLICY, GOMP_SPINCOUNT
+                             how OpenMP threads wait; a short spin when neither is set
+  DML_RANK, DML_WORLD_SIZE, DML_LAUNCH_DIRECTORY
+                             private: set for the ranks that dml_engine starts itself
 
 Cores are counted by the affinity mask (taskset) and the CPU quota of the cgroup (containers);
 --threads overrides. Flags win over the environment; where they contradict each other that is an
