@@ -6,8 +6,8 @@
 namespace dml {
 namespace {
 
-// About 30 microseconds: more than the gaps inside a step, less than a time slice by far.
-constexpr const char* kSpinCount = "500";
+// Some 60 microseconds: more than the gaps inside a step, and less than a time slice by far.
+constexpr const char* kSpinCount = "1000";
 
 }  // namespace
 
