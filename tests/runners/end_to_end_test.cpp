@@ -316,7 +316,8 @@ TEST_F(EndToEnd, WithoutARunDirectoryASignalHasItsUsualCode) {
     Program program(DML_ENGINE, split(endless_run("--mode data-parallel")), variables());
     wait_for_training(2);
     program.send_signal(signal);
-    EXPECT_EQ(program.wait(kLimit).exit_code, code);
+    const ProgramResult result = program.wait(kLimit);
+    EXPECT_EQ(result.exit_code, code) << result.errors;
   }
 }
 
