@@ -33,7 +33,11 @@ class SignalQueue {
  public:
   SignalQueue() {
     sigemptyset(&mask_);
-    for (const int signal : {SIGCHLD, SIGINT, SIGTERM, SIGHUP}) sigaddset(&mask_, signal);
+    for (const int signal : {SIGCHLD, SIGINT, SIGTERM}) sigaddset(&mask_, signal);
+    // Under nohup the end of the terminal is not meant to end the run.
+    struct sigaction hang_up {};
+    sigaction(SIGHUP, nullptr, &hang_up);
+    if (hang_up.sa_handler != SIG_IGN) sigaddset(&mask_, SIGHUP);
     sigprocmask(SIG_BLOCK, &mask_, &previous_);
     descriptor_ = signalfd(-1, &mask_, SFD_NONBLOCK | SFD_CLOEXEC);
     if (descriptor_ < 0) {

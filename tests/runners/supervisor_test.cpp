@@ -154,6 +154,17 @@ TEST_F(SupervisorTest, ASignalIsForwardedAndACheckpointReported) {
   }
 }
 
+TEST_F(SupervisorTest, UnderNohupTheEndOfTheTerminalIsNotTheEndOfTheRun) {
+  std::signal(SIGHUP, SIG_IGN);
+  std::thread hang_up = send_later(SIGHUP, milliseconds(200));
+  std::thread interrupt = send_later(SIGINT, milliseconds(400));
+  const Verdict verdict = run("wait");
+  hang_up.join();
+  interrupt.join();
+  std::signal(SIGHUP, SIG_DFL);
+  EXPECT_EQ(verdict.exit_code, 130) << "it was the interrupt that ended it";
+}
+
 TEST_F(SupervisorTest, WithoutACheckpointTheCodeNamesTheSignal) {
   std::thread sender = send_later(SIGINT, milliseconds(300));
   const Verdict verdict = run("wait");
