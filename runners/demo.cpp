@@ -197,8 +197,10 @@ class Demo {
   /// Makes one run, showing its progress as one line under `title`.
   Json run_once(const std::string& title, const std::vector<std::string>& command) const {
     if (!on_terminal_) say(title);
+    if (on_terminal_ && !invocation_.quiet) redraw(title);
     const ChildResult child = run_child(command, [&](const std::string& line) {
-      if (on_terminal_ && !invocation_.quiet) redraw(title + "  " + line);
+      const bool is_progress = line.starts_with("epoch ");
+      if (on_terminal_ && !invocation_.quiet && is_progress) redraw(title + "  " + line);
     });
     if (on_terminal_ && !invocation_.quiet) redraw("");
     if (child.exit_code != 0) {

@@ -128,8 +128,9 @@ std::vector<std::string> read_same_computation(const std::vector<DemoRow>& rows,
                          [](const auto& left, const auto& right) { return left.wait < right.wait; });
     sentences.push_back("The larger stage holds " + percent(1 / split->ceiling, 0) +
                         " of the work, so at this cut no schedule exceeds " + times(split->ceiling) +
-                        "; rank " + std::to_string(waiting - split->rank_times.begin()) + " of " +
-                        split->label + " waits for " + percent(waiting->wait, 0) + " of its time.");
+                        " one rank with " + plural(split->threads, "thread") + "; rank " +
+                        std::to_string(waiting - split->rank_times.begin()) + " of " + split->label +
+                        " waits for " + percent(waiting->wait, 0) + " of its time.");
   }
   if (const std::optional<double> range = accuracy_range(rows)) {
     sentences.push_back("Every row makes the same updates and differs by rounding alone; after " +
