@@ -185,7 +185,7 @@ int run_benchmark(const Invocation& invocation, const RankContext& context) {
   for (const std::string& text : step_times) json["rank_step_milliseconds"].push_back(Json::parse(text));
   json["kernels"] = session.description();
   if (invocation.json) {
-    std::puts(json.dump().c_str());
+    std::puts(json_text(json).c_str());
   } else {
     print_result(json);
   }

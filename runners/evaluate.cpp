@@ -28,7 +28,7 @@ int run_evaluate(const Invocation& invocation, const RankContext& context) {
   measurements.weights_hash = run.session().weights_hash();
   if (!run.is_rank_zero()) return 0;
   if (invocation.json) {
-    std::puts(result_json(run, measurements).dump().c_str());
+    std::puts(json_text(result_json(run, measurements)).c_str());
   } else {
     std::printf("test accuracy  %s of %s, loss %s\nweights        %s\n",
                 percent(evaluation.accuracy, 2).c_str(), plural(evaluation.samples, "sample").c_str(),

@@ -105,6 +105,10 @@ Json result_json(RankRun& run, const Measurements& measurements) {
   return json;
 }
 
+std::string json_text(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
 std::string rank_time_table(const std::vector<RankTime>& ranks) {
   std::vector<std::vector<std::string>> rows{{"rank", "device", "compute", "communication", "wait", "other"}};
   for (const RankTime& rank : ranks) {

@@ -38,6 +38,10 @@ constexpr int kResultSchemaVersion = 1;
 /// The object of `--json`, version kResultSchemaVersion (see docs/json.md).
 nlohmann::json result_json(RankRun& run, const Measurements& measurements);
 
+/// One line, or several with an indent of `indent` columns. Bytes that are not UTF-8 (in paths) become
+/// replacement characters.
+std::string json_text(const nlohmann::json& json, int indent = -1);
+
 /// The rows "rank device compute communication wait other" with seconds and shares.
 std::string rank_time_table(const std::vector<RankTime>& ranks);
 

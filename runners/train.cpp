@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "engine/run/atomic_file.h"
 #include "engine/run/checkpoint_directory.h"
 #include "engine/run/run_directory.h"
 #include "engine/train/trace.h"
@@ -62,7 +63,7 @@ class Reporter final : public TrainObserver {
 
  private:
   void keep(const Json& json) {
-    if (directory_ != nullptr) directory_->append_metric(json.dump());
+    if (directory_ != nullptr) directory_->append_metric(json_text(json));
   }
 
   const RankContext& context_;
@@ -73,15 +74,15 @@ class Reporter final : public TrainObserver {
 
 std::string describe_run(const RankRun& run) {
   const Invocation& invocation = run.invocation();
-  return Json{{"schema_version", kResultSchemaVersion},
-              {"version", version()},
-              {"git_revision", git_revision()},
-              {"arguments", invocation.arguments},
-              {"world_size", run.context().world_size},
-              {"host", run.context().host},
-              {"epochs", invocation.config.epochs},
-              {"configuration", Json::parse(canonical_configuration(invocation.config))}}
-      .dump(2);
+  const Json json{{"schema_version", kResultSchemaVersion},
+                  {"version", version()},
+                  {"git_revision", git_revision()},
+                  {"arguments", invocation.arguments},
+                  {"world_size", run.context().world_size},
+                  {"host", run.context().host},
+                  {"epochs", invocation.config.epochs},
+                  {"configuration", Json::parse(canonical_configuration(invocation.config))}};
+  return json_text(json, 2);
 }
 
 /// The newest whole checkpoint of the run directory, which must have been made by the same configuration.
@@ -136,6 +137,10 @@ int run_train(const Invocation& invocation, const RankContext& context) {
   const StopRequest stop;
   Progress progress(context.rank == 0 ? Progress::style_for_stderr(invocation.quiet) : Progress::Style::none);
 
+  if (context.rank == 0 && !config.save_to.empty()) {
+    const AtomicFile probe(
+        config.save_to);  // a place that cannot be written to is better known before training
+  }
   std::optional<RunDirectory> directory;
   std::optional<LatestCheckpoint> latest;
   if (context.rank == 0 && !config.run_dir.empty()) {
@@ -177,10 +182,10 @@ int run_train(const Invocation& invocation, const RankContext& context) {
   const Json json = result_json(run, measurements);
   if (directory) {
     save_weights(session, directory->file("weights.safetensors"));
-    directory->write("result.json", json.dump(2) + "\n");
+    directory->write("result.json", json_text(json, 2) + "\n");
   }
   if (invocation.json) {
-    std::puts(json.dump().c_str());
+    std::puts(json_text(json).c_str());
   } else {
     print_result(run, result, measurements);
   }

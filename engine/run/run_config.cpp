@@ -70,7 +70,7 @@ std::string canonical_configuration(const RunConfig& config) {
       if (config.steps) json["steps"] = *config.steps;
       break;
   }
-  return json.dump();
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);  // paths may be any bytes
 }
 
 std::string describe_difference(const std::string& here, const std::string& there,
