@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <ranges>
 
 #include "kernels/reference/convolution.h"
 #include "kernels/reference/gather_normalize.h"
@@ -51,8 +52,8 @@ class ReferenceExecutable final : public Executable {
       return;
     }
     DML_ASSERT(context_.options.training, "a stage compiled for inference keeps nothing for a backward pass");
-    for (auto kernel = kernels_.rbegin(); kernel != kernels_.rend(); ++kernel) {
-      (*kernel)->backward(phase == Phase::backward_accumulate);
+    for (const auto& kernel : std::views::reverse(kernels_)) {
+      kernel->backward(phase == Phase::backward_accumulate);
     }
   }
 
