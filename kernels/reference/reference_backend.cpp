@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <ranges>
 
 #include "kernels/reference/convolution.h"
 #include "kernels/reference/gather_normalize.h"
@@ -52,8 +51,8 @@ class ReferenceExecutable final : public Executable {
       return;
     }
     DML_ASSERT(context_.options.training, "a stage compiled for inference keeps nothing for a backward pass");
-    for (const auto& kernel : std::views::reverse(kernels_)) {
-      kernel->backward(phase == Phase::backward_accumulate);
+    for (std::size_t i = kernels_.size(); i-- > 0;) {
+      kernels_[i]->backward(phase == Phase::backward_accumulate);
     }
   }
 
