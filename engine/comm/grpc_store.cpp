@@ -122,7 +122,7 @@ class Host {
     if (!server_ || port == 0) {
       throw UnavailableError(
           "rank 0 cannot serve the rendezvous at '" + address +
-          "': the port is in use, or the host is not this one. Choose another address with "
+          "': the port is in use, or the host is not this one or has no address here. Choose another address with "
           "--rendezvous host:port, the same on every rank.");
     }
   }
