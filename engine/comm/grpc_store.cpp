@@ -120,10 +120,10 @@ class Host {
     builder.RegisterService(&service_);
     server_ = builder.BuildAndStart();
     if (!server_ || port == 0) {
-      throw UnavailableError(
-          "rank 0 cannot serve the rendezvous at '" + address +
-          "': the port is in use, or the host is not this one or has no address here. Choose another address with "
-          "--rendezvous host:port, the same on every rank.");
+      throw UnavailableError("rank 0 cannot serve the rendezvous at '" + address +
+                             "': the port is in use, or the host is not this one or has no address here. "
+                             "Choose another address with "
+                             "--rendezvous host:port, the same on every rank.");
     }
   }
   Host(const Host&) = delete;
