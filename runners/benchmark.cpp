@@ -85,11 +85,7 @@ Round run_round(Session& session, StepSource& source, std::int64_t steps) {
   for (std::int64_t i = 0; i < steps; ++i) round.samples += source.run();
   round.seconds = static_cast<double>(monotonic_ns() - start_ns) * 1e-9;
   settle_timeline(timeline, session.communicator(), session.stream());
-  round.time.compute_seconds = static_cast<double>(timeline.compute_ns()) * 1e-9;
-  round.time.exposed_communication_seconds = static_cast<double>(timeline.exposed_communication_ns()) * 1e-9;
-  round.time.wait_seconds = static_cast<double>(timeline.wait_ns()) * 1e-9;
-  round.time.other_seconds = round.seconds - round.time.compute_seconds -
-                             round.time.exposed_communication_seconds - round.time.wait_seconds;
+  round.time = timeline.split(round.seconds);
   return round;
 }
 

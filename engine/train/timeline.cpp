@@ -109,6 +109,16 @@ std::vector<TraceRecord> Timeline::trace() const {
   return records;
 }
 
+TimeSplit Timeline::split(double total_seconds) const {
+  TimeSplit split{.compute_seconds = static_cast<double>(compute_ns_) * 1e-9,
+                  .exposed_communication_seconds = static_cast<double>(exposed_ns_) * 1e-9,
+                  .wait_seconds = static_cast<double>(wait_ns_) * 1e-9,
+                  .other_seconds = 0};
+  split.other_seconds =
+      total_seconds - split.compute_seconds - split.exposed_communication_seconds - split.wait_seconds;
+  return split;
+}
+
 void Timeline::reset() {
   compute_ns_ = wait_ns_ = exposed_ns_ = 0;
   communications_.clear();

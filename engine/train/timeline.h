@@ -58,6 +58,8 @@ class Timeline {
   void settle(std::span<const std::int64_t> waits_ns);
   [[nodiscard]] std::int64_t wait_ns() const { return wait_ns_; }
   [[nodiscard]] std::int64_t exposed_communication_ns() const { return exposed_ns_; }
+  /// Where `total_seconds` went, of which everything settled so far is a part; what is left is `other`.
+  [[nodiscard]] TimeSplit split(double total_seconds) const;
   /// The actions of the newest steps (all of the last settled ones that fit kTraceRecords), oldest first.
   [[nodiscard]] std::vector<TraceRecord> trace() const;
   /// Starts all sums from zero.

@@ -71,15 +71,9 @@ TrainResult Trainer::train() {
   if (!session_.config().run_dir.empty() && cursor_.step != last_checkpoint_step_) write_checkpoint_now();
   session_.gather_parameters();
 
-  const Timeline& timeline = session_.timeline();
   result_.steps = cursor_.step;
   result_.epochs = cursor_.epoch;
-  result_.time.compute_seconds = static_cast<double>(timeline.compute_ns()) * 1e-9;
-  result_.time.wait_seconds = static_cast<double>(timeline.wait_ns()) * 1e-9;
-  result_.time.exposed_communication_seconds =
-      static_cast<double>(timeline.exposed_communication_ns()) * 1e-9;
-  result_.time.other_seconds = result_.train_seconds - result_.time.compute_seconds -
-                               result_.time.wait_seconds - result_.time.exposed_communication_seconds;
+  result_.time = session_.timeline().split(result_.train_seconds);
   return result_;
 }
 
