@@ -6,25 +6,6 @@
 namespace dml {
 namespace {
 
-template <class Value>
-bool all_finite(std::span<const Value> values) {
-  return std::all_of(values.begin(), values.end(), [](Value v) { return std::isfinite(v); });
-}
-
-bool all_finite(View view) {
-  return view.dtype == DType::f64 ? all_finite<double>(view.as<double>())
-                                  : all_finite<float>(view.as<float>());
-}
-
-/// sum = the sum over the ranks' copies, in rank order, so that every rank gets the same bits.
-template <class Value>
-void sum_copies(std::span<const Value> copies, std::span<Value> sum) {
-  std::copy_n(copies.begin(), sum.size(), sum.begin());
-  for (std::size_t start = sum.size(); start < copies.size(); start += sum.size()) {
-    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += copies[start + i];
-  }
-}
-
 std::string not_finite_in(Executable& stage) {
   const std::string layer = stage.first_non_finite_layer();
   return layer.empty() ? "in the loss" : "first seen in the output of layer " + layer;
@@ -40,7 +21,8 @@ Executor::Executor(const ExecutorParts& parts, const Dataset& dataset)
   if (parts_.aggregate != Aggregate::allgather || parts_.topology.replicas == 1) return;
   std::int64_t largest = 0;
   for (const ParameterRange& bucket : parts_.buckets) largest = std::max(largest, bucket.count);
-  gathered_ = HostBuffer(largest * parts_.topology.replicas, parts_.backend.dtype());
+  gathered_ =
+      parts_.backend.allocate(largest * parts_.topology.replicas, "all ranks' copies of a gradient bucket");
 }
 
 Executable& Executor::executable(int slot, std::int64_t samples) {
@@ -140,8 +122,7 @@ void Executor::backward(Executable& stage, Phase phase) {
 void Executor::clear_gradients() {
   const Stage& stage = parts_.topology.stage(parts_.rank);
   const ParameterRange range = parts_.layout.range(stage.first_layer, stage.last_layer);
-  const View gradients = parts_.parameters.gradients.slice(range.first, range.count);
-  std::fill_n(static_cast<std::byte*>(gradients.data), gradients.bytes(), std::byte{0});
+  parts_.stream.clear(parts_.parameters.gradients.slice(range.first, range.count));
 }
 
 void Executor::reduce(const ParameterRange& bucket) {
@@ -153,16 +134,12 @@ void Executor::reduce(const ParameterRange& bucket) {
     parts_.timeline.add_communication("all_reduce", record);
     return;
   }
-  const View copies = gathered_.view().slice(0, bucket.count * parts_.topology.replicas);
+  const View copies = gathered_.view.slice(0, bucket.count * parts_.topology.replicas);
   parts_.communicator.all_gather(gradients, copies, parts_.stream);
   record.end_ns = monotonic_ns();
   parts_.timeline.add_communication("all_gather", record);
 
-  if (gradients.dtype == DType::f64) {
-    sum_copies<double>(copies.as<double>(), gradients.as<double>());
-  } else {
-    sum_copies<float>(copies.as<float>(), gradients.as<float>());
-  }
+  parts_.backend.sum_copies(copies, gradients, parts_.stream);
   parts_.timeline.add_compute("sum", record.end_ns, monotonic_ns());
 }
 
@@ -194,7 +171,7 @@ void Executor::communicate(const Action& action, Executable& stage) {
 /// What is not finite here will make the loss so, on another rank; only this one can say in which layer it
 /// began.
 void Executor::check_output(Executable& stage, StepOutcome& outcome) {
-  if (!outcome.not_finite.empty() || all_finite(stage.output())) return;
+  if (!outcome.not_finite.empty() || stage.output_is_finite()) return;
   outcome.not_finite = not_finite_in(stage);
 }
 

@@ -22,7 +22,6 @@
 #include "engine/train/plan.h"
 #include "engine/train/timeline.h"
 #include "kernels/base/backend.h"
-#include "kernels/base/buffer.h"
 
 namespace dml {
 
@@ -79,7 +78,7 @@ class Executor {
   Normalization normalization_;
   bool training_;
   std::map<std::pair<int, std::int64_t>, std::unique_ptr<Executable>> executables_;  // by (slot, samples)
-  HostBuffer gathered_;  // all ranks' copies of one bucket, for Aggregate::allgather
+  Buffer gathered_;  // all ranks' copies of one bucket, for Aggregate::allgather
 };
 
 }  // namespace dml

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/comm/staged_communicator.h"
 #include "engine/model/zoo.h"
 #include "engine/parallel/buckets.h"
 #include "engine/parallel/check.h"
@@ -29,31 +30,32 @@ Session::Session(const RunConfig& config, Backend& backend, Communicator& commun
                  const DatasetSplits& data, OrderOfEpoch order)
     : config_(config),
       backend_(backend),
-      communicator_(communicator),
+      staged_(backend.memory() == Memory::device ? make_staged_communicator(communicator, backend) : nullptr),
+      communicator_(staged_ ? staged_.get() : &communicator),
       order_(std::move(order)),
       data_(data),
       model_(model_by_name(config.model)),
       layout_(model_),
-      topology_(make_topology(config.parallel, model_)) {
+      topology_(make_topology(config.parallel, model_)),
+      stream_(backend.make_stream()),
+      values_(backend, *stream_, layout_.elements(), "parameters"),
+      optimizer_state_(backend, *stream_, layout_.elements() * optimizer_state_slots(config.optimizer),
+                       "optimizer state"),
+      gradients_(backend.allocate(layout_.elements(), "gradients")) {
   DML_ASSERT(topology_.ranks() == communicator.size(), "the communicator has another size than the topology");
   check_data_fits(model_, data.train);
   check_data_fits(model_, data.test);
 
-  const DType dtype = backend.dtype();
-  const std::int64_t elements = layout_.elements();
-  values_ = HostBuffer(elements, dtype);
-  gradients_ = HostBuffer(elements, dtype);
-  optimizer_state_ = HostBuffer(elements * optimizer_state_slots(config.optimizer), dtype);
-  parameters_.values = values_.view();
-  parameters_.gradients = gradients_.view();
-  initialise_parameters(layout_, config.seed, values_.view());
+  parameters_.values = values_.values();
+  parameters_.gradients = gradients_.view;
+  initialise_parameters(layout_, config.seed, values_.host());
+  parameters_changed();
 
   const Stage& stage = topology_.stage(rank());
   const ParameterRange range = layout_.range(stage.first_layer, stage.last_layer);
-  const auto element_bytes = static_cast<std::int64_t>(size_in_bytes(dtype));
+  const auto element_bytes = static_cast<std::int64_t>(size_in_bytes(backend.dtype()));
   buckets_ = make_buckets(range, element_bytes, config.parallel.bucket_bytes);
-  stream_ = backend.make_stream();
-  optimizer_ = backend.make_optimizer(config.optimizer, parameters_, optimizer_state_.view(), range.first,
+  optimizer_ = backend.make_optimizer(config.optimizer, parameters_, optimizer_state_.values(), range.first,
                                       range.count);
 
   ExecutorParts parts{.model = model_,
@@ -62,7 +64,7 @@ Session::Session(const RunConfig& config, Backend& backend, Communicator& commun
                       .rank = rank(),
                       .backend = backend_,
                       .stream = *stream_,
-                      .communicator = communicator_,
+                      .communicator = *communicator_,
                       .parameters = parameters_,
                       .optimizer = optimizer_.get(),
                       .aggregate = config.parallel.aggregate,
@@ -74,7 +76,7 @@ Session::Session(const RunConfig& config, Backend& backend, Communicator& commun
 }
 
 BatchSequence Session::batches(std::int64_t epoch) const {
-  return {order_(epoch), config_.batch, topology_.replicas, topology_.replica_of(communicator_.rank()),
+  return {order_(epoch), config_.batch, topology_.replicas, topology_.replica_of(rank()),
           slices_per_step(config_.parallel)};
 }
 
@@ -104,6 +106,7 @@ void Session::prepare(const StepBatch& batch) {
 
 StepOutcome Session::train_step(const StepBatch& batch, const StepState& state) {
   if (batch.samples == 0) return {};
+  device_changed();
   return train_executor_->run(program_for(batch), batch.micro_batches, state);
 }
 
@@ -125,7 +128,7 @@ Evaluation Session::evaluate() {
     sums[1] += static_cast<double>(outcome.correct);
     sums[2] += static_cast<double>(batch[0].size());
   }
-  communicator_.all_reduce(view_of(std::span(sums)), *stream_);
+  communicator_->all_reduce(view_of(std::span(sums)), *stream_);
   timeline_ = std::move(training);
   DML_ASSERT(sums[2] == static_cast<double>(total), "every test sample is evaluated exactly once");
   return {sums[0] / sums[2], sums[1] / sums[2], total};
@@ -139,15 +142,15 @@ std::vector<NamedTensor> Session::tensors_over(View arena) const {
   return tensors;
 }
 
-std::vector<NamedTensor> Session::weights() const {
-  return tensors_over(values_.view());
+std::vector<NamedTensor> Session::weights() {
+  return tensors_over(values_.host());
 }
 
-std::vector<std::vector<NamedTensor>> Session::optimizer_state() const {
+std::vector<std::vector<NamedTensor>> Session::optimizer_state() {
   std::vector<std::vector<NamedTensor>> slots;
   for (int slot = 0; slot < optimizer_state_slots(config_.optimizer); ++slot) {
     slots.push_back(
-        tensors_over(optimizer_state_.view().slice(slot * layout_.elements(), layout_.elements())));
+        tensors_over(optimizer_state_.host().slice(slot * layout_.elements(), layout_.elements())));
   }
   return slots;
 }
@@ -156,19 +159,34 @@ void Session::gather_parameters() {
   for (int s = 0; s < topology_.stage_count() && topology_.stage_count() > 1; ++s) {
     const Stage& stage = topology_.stages[static_cast<std::size_t>(s)];
     const ParameterRange range = layout_.range(stage.first_layer, stage.last_layer);
-    communicator_.broadcast(values_.view().slice(range.first, range.count), s, *stream_);
+    communicator_->broadcast(values_.values().slice(range.first, range.count), s, *stream_);
     for (int slot = 0; slot < optimizer_state_slots(config_.optimizer); ++slot) {
       const std::int64_t first = slot * layout_.elements() + range.first;
-      communicator_.broadcast(optimizer_state_.view().slice(first, range.count), s, *stream_);
+      communicator_->broadcast(optimizer_state_.values().slice(first, range.count), s, *stream_);
     }
   }
-  parameters_changed();
+  device_changed();
+  ++parameters_.version;
 }
 
 void Session::broadcast_parameters() {
-  communicator_.broadcast(values_.view(), 0, *stream_);
-  communicator_.broadcast(optimizer_state_.view(), 0, *stream_);
-  parameters_changed();
+  parameters_changed();  // what was written on rank 0
+  communicator_->broadcast(values_.values(), 0, *stream_);
+  communicator_->broadcast(optimizer_state_.values(), 0, *stream_);
+  device_changed();
+  ++parameters_.version;
+}
+
+void Session::parameters_changed() {
+  values_.upload();
+  optimizer_state_.upload();
+  ++parameters_.version;
+}
+
+/// Kernels or peers have written the arenas, or are about to.
+void Session::device_changed() {
+  values_.device_changed();
+  optimizer_state_.device_changed();
 }
 
 }  // namespace dml

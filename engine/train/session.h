@@ -20,9 +20,9 @@
 #include "engine/run/run_config.h"
 #include "engine/train/batch.h"
 #include "engine/train/executor.h"
+#include "engine/train/mirrored_arena.h"
 #include "engine/train/timeline.h"
 #include "kernels/base/backend.h"
-#include "kernels/base/buffer.h"
 
 namespace dml {
 
@@ -42,10 +42,10 @@ class Session {
   [[nodiscard]] const ModelSpec& model() const { return model_; }
   [[nodiscard]] const ParameterLayout& layout() const { return layout_; }
   [[nodiscard]] const Topology& topology() const { return topology_; }
-  [[nodiscard]] Communicator& communicator() { return communicator_; }
+  [[nodiscard]] Communicator& communicator() { return *communicator_; }
   [[nodiscard]] Stream& stream() { return *stream_; }
   [[nodiscard]] Timeline& timeline() { return timeline_; }
-  [[nodiscard]] int rank() const { return communicator_.rank(); }
+  [[nodiscard]] int rank() const { return communicator_->rank(); }
 
   /// The batches of an epoch, for this rank's replica.
   [[nodiscard]] BatchSequence batches(std::int64_t epoch) const;
@@ -56,40 +56,43 @@ class Session {
   /// Collective: the test split, each sample exactly once, shared among the replicas.
   [[nodiscard]] Evaluation evaluate();
 
-  /// The parameters as named tensors over the arena, torch's names and layouts. Ranks of a pipeline hold
-  /// current values of their own stage only, until gather_parameters().
-  [[nodiscard]] std::vector<NamedTensor> weights() const;
+  /// The parameters as named tensors over the arena, torch's names and layouts, in host memory. Ranks of a
+  /// pipeline hold current values of their own stage only, until gather_parameters(). Valid until the next
+  /// step.
+  [[nodiscard]] std::vector<NamedTensor> weights();
   /// Optimizer state by slot, each with the names and shapes of weights().
-  [[nodiscard]] std::vector<std::vector<NamedTensor>> optimizer_state() const;
-  [[nodiscard]] View parameter_arena() const { return values_.view(); }
-  [[nodiscard]] View gradient_arena() const { return gradients_.view(); }
-  /// To be called after values were written from outside.
-  void parameters_changed() { ++parameters_.version; }
+  [[nodiscard]] std::vector<std::vector<NamedTensor>> optimizer_state();
+  [[nodiscard]] View parameter_arena() { return values_.host(); }
+  /// To be called after values of the three above were written from outside.
+  void parameters_changed();
   /// Collective: every rank gets every stage's parameters and optimizer state.
   void gather_parameters();
   /// Collective: every rank gets rank 0's parameters and optimizer state.
   void broadcast_parameters();
-  [[nodiscard]] std::string weights_hash() const { return hash_parameters(layout_, values_.view()); }
+  [[nodiscard]] std::string weights_hash() { return hash_parameters(layout_, values_.host()); }
 
   /// What runs on this rank, a line an operation.
   [[nodiscard]] std::string description() const { return train_executor_->description(); }
 
  private:
   const Program& program_for(const StepBatch& batch);
+  void device_changed();
   [[nodiscard]] std::vector<NamedTensor> tensors_over(View arena) const;
 
   const RunConfig& config_;
   Backend& backend_;
-  Communicator& communicator_;
+  std::unique_ptr<Communicator> staged_;  ///< where the backend's memory is not the host's
+  Communicator* communicator_;
   OrderOfEpoch order_;
   const DatasetSplits& data_;
   ModelSpec model_;
   ParameterLayout layout_;
   Topology topology_;
   std::vector<ParameterRange> buckets_;
-  HostBuffer values_, gradients_, optimizer_state_;
-  ParameterBinding parameters_;
   std::unique_ptr<Stream> stream_;
+  MirroredArena values_, optimizer_state_;
+  Buffer gradients_;
+  ParameterBinding parameters_;
   Timeline timeline_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Executor> train_executor_, test_executor_;

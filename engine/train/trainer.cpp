@@ -251,7 +251,7 @@ void Trainer::finish_epoch() {
   session_.communicator().barrier(session_.stream());  // so that the next epoch starts together
 }
 
-Checkpoint Trainer::checkpoint() const {
+Checkpoint Trainer::checkpoint() {
   Checkpoint checkpoint;
   checkpoint.weights = session_.weights();
   const std::vector<std::vector<NamedTensor>> slots = session_.optimizer_state();

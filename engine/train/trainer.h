@@ -108,7 +108,7 @@ class Trainer {
   void settle();
   void finish_epoch();
   void write_checkpoint_now();
-  [[nodiscard]] Checkpoint checkpoint() const;
+  [[nodiscard]] Checkpoint checkpoint();
   [[nodiscard]] std::int64_t total_steps() const;
   [[nodiscard]] std::int64_t next_window_steps(std::int64_t steps_in_epoch) const;
 

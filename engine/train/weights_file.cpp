@@ -45,7 +45,7 @@ void load_weights(Session& session, const std::string& path) {
   session.broadcast_parameters();
 }
 
-void save_weights(const Session& session, const std::string& path) {
+void save_weights(Session& session, const std::string& path) {
   write_safetensors(path, session.weights(), {{"model", session.model().name}, {"format", "pt"}});
 }
 

@@ -12,6 +12,6 @@ namespace dml {
 void load_weights(Session& session, const std::string& path);
 
 /// Writes the parameters (after Session::gather_parameters()), atomically. One rank calls it. Throws IoError.
-void save_weights(const Session& session, const std::string& path);
+void save_weights(Session& session, const std::string& path);
 
 }  // namespace dml

@@ -29,6 +29,25 @@ class Stream {
   virtual ~Stream() = default;
   /// Blocks the host until everything enqueued so far has finished.
   virtual void synchronize() = 0;
+  /// target = source, both of the same size and type, wherever they lie. Host memory is the caller's again
+  /// after synchronize().
+  virtual void copy(View source, View target) = 0;
+  /// target = 0.
+  virtual void clear(View target) = 0;
+};
+
+/// Work on host memory, done when the call returns.
+class HostStream final : public Stream {
+ public:
+  void synchronize() override {}
+  void copy(View source, View target) override;
+  void clear(View target) override;
+};
+
+/// Memory that a backend allocated, zero at first; freed with its last copy.
+struct Buffer {
+  View view;
+  std::shared_ptr<void> owner;
 };
 
 /// The parameters of a model as kernels see them. Owned by the engine, shared by all executables of a rank.
@@ -44,8 +63,9 @@ struct ParameterBinding {
 /// The resident data set that GatherNormalize and SoftmaxCrossEntropy read; may be empty for stages without
 /// them.
 struct DataBinding {
-  std::span<const std::uint8_t> images;  ///< (samples, C, H, W)
-  std::span<const std::uint8_t> labels;  ///< (samples)
+  std::span<const std::uint8_t> images;         ///< (samples, C, H, W)
+  std::span<const std::uint8_t> labels;         ///< (samples)
+  mutable std::shared_ptr<void> resident = {};  ///< a backend's own copy, shared by its executables
 };
 
 struct CompileOptions {
@@ -91,6 +111,8 @@ class Executable {
   [[nodiscard]] virtual LossResult loss() = 0;
   /// Names the first layer whose activations of the last forward() hold a NaN or an infinity; empty if none.
   [[nodiscard]] virtual std::string first_non_finite_layer() = 0;
+  /// Whether output() is free of NaN and infinity.
+  [[nodiscard]] virtual bool output_is_finite() = 0;
   /// What runs, one line an operation: "conv1+relu: jit:avx512_core", for `--explain-kernels` and logs.
   [[nodiscard]] virtual std::string description() const = 0;
 };
@@ -106,7 +128,15 @@ class Backend {
   [[nodiscard]] virtual std::string name() const = 0;
   /// The type of activations, parameters and gradients: f32, or f64 for the reference.
   [[nodiscard]] virtual DType dtype() const = 0;
-  [[nodiscard]] virtual std::unique_ptr<Stream> make_stream() = 0;
+  /// Where parameters, gradients, optimizer state and the views of executables lie.
+  [[nodiscard]] virtual Memory memory() const { return Memory::host; }
+  [[nodiscard]] virtual std::unique_ptr<Stream> make_stream() { return std::make_unique<HostStream>(); }
+  /// `elements` of dtype() in memory(); `purpose` is for the error when there is no room ("gradients").
+  [[nodiscard]] virtual Buffer allocate(std::int64_t elements, const std::string& purpose);
+  /// Host memory that copies to and from memory() are fast with, not initialised.
+  [[nodiscard]] virtual Buffer allocate_staging(std::int64_t bytes);
+  /// sum[i] = copies[i] + copies[n + i] + ..., n = sum.elements, added in this order.
+  virtual void sum_copies(View copies, View sum, Stream& stream);
   /// `bindings` and `data` must outlive the executable. Throws UsageError naming layer and rule when an
   /// operation has a shape that no kernel supports.
   [[nodiscard]] virtual std::unique_ptr<Executable> compile(std::span<const Operation> operations,

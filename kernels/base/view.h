@@ -51,21 +51,26 @@ struct DTypeOf<std::int64_t> {
 
 std::string to_string(DType dtype);
 
+/// Who may read and write some memory: the program itself, or only kernels and copies of a device.
+enum class Memory { host, device };
+
 /// A flat run of `elements` values of one type. Does not own its memory; alignment is that of the type at
 /// least.
 struct View {
   void* data = nullptr;
   std::int64_t elements = 0;
   DType dtype = DType::f32;
+  Memory memory = Memory::host;
 
   [[nodiscard]] std::size_t bytes() const {
     return static_cast<std::size_t>(elements) * size_in_bytes(dtype);
   }
   [[nodiscard]] bool empty() const { return elements == 0; }
 
-  /// The same memory as a typed span; asserts that the type is the view's own.
+  /// The same memory as a typed span; asserts that the type is the view's own and that the host may touch it.
   template <class T>
   [[nodiscard]] std::span<T> as() const {
+    DML_ASSERT(memory == Memory::host, "the host read or wrote memory of a device");
     DML_ASSERT(DTypeOf<T>::value == dtype, "a view of " + to_string(dtype) + " was read as another type");
     return {static_cast<T*>(data), static_cast<std::size_t>(elements)};
   }
@@ -74,7 +79,7 @@ struct View {
   [[nodiscard]] View slice(std::int64_t first, std::int64_t count) const {
     DML_ASSERT(first >= 0 && count >= 0 && first + count <= elements, "slice outside the view");
     return {static_cast<std::byte*>(data) + static_cast<std::size_t>(first) * size_in_bytes(dtype), count,
-            dtype};
+            dtype, memory};
   }
 };
 

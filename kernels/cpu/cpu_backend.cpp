@@ -9,19 +9,12 @@
 namespace dml {
 namespace {
 
-/// Work runs inside run() itself, so there is never anything to wait for.
-class CpuStream final : public Stream {
- public:
-  void synchronize() override {}
-};
-
 class CpuBackend final : public Backend {
  public:
   explicit CpuBackend(int threads) : threads_(threads) {}
 
   [[nodiscard]] std::string name() const override { return "cpu"; }
   [[nodiscard]] DType dtype() const override { return DType::f32; }
-  [[nodiscard]] std::unique_ptr<Stream> make_stream() override { return std::make_unique<CpuStream>(); }
 
   [[nodiscard]] std::unique_ptr<Executable> compile(std::span<const Operation> operations,
                                                     ParameterBinding& parameters, const DataBinding& data,

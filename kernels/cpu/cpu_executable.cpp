@@ -133,6 +133,10 @@ std::string CpuExecutable::first_non_finite_layer() {
   return {};
 }
 
+bool CpuExecutable::output_is_finite() {
+  return all_finite(output_);
+}
+
 std::string CpuExecutable::description() const {
   std::string lines;
   for (const auto& step : steps_) lines += step->layer() + ": " + step->description() + "\n";

@@ -29,6 +29,7 @@ class CpuExecutable final : public Executable {
   [[nodiscard]] View input_gradient() override { return view_of_memory(input_gradient_); }
   [[nodiscard]] LossResult loss() override;
   [[nodiscard]] std::string first_non_finite_layer() override;
+  [[nodiscard]] bool output_is_finite() override;
   [[nodiscard]] std::string description() const override;
 
   /// The steps in forward order, for a benchmark that times them one by one.
@@ -68,6 +69,7 @@ class EmptyExecutable final : public Executable {
   [[nodiscard]] View input_gradient() override { return {}; }
   [[nodiscard]] LossResult loss() override { return {}; }
   [[nodiscard]] std::string first_non_finite_layer() override { return {}; }
+  [[nodiscard]] bool output_is_finite() override { return true; }
   [[nodiscard]] std::string description() const override { return "nothing: no samples\n"; }
 
  private:

@@ -15,11 +15,9 @@
 namespace dml {
 namespace {
 
-/// Work runs when it is enqueued, so there is never anything to wait for.
-class ImmediateStream final : public Stream {
- public:
-  void synchronize() override {}
-};
+bool all_finite(std::span<const double> values) {
+  return std::ranges::all_of(values, [](double value) { return std::isfinite(value); });
+}
 
 class ReferenceExecutable final : public Executable {
  public:
@@ -70,12 +68,12 @@ class ReferenceExecutable final : public Executable {
   }
 
   std::string first_non_finite_layer() override {
-    const auto finite = [](double value) { return std::isfinite(value); };
     for (const auto& kernel : kernels_) {
-      if (!std::ranges::all_of(kernel->output(), finite)) return kernel->layer();
+      if (!all_finite(kernel->output())) return kernel->layer();
     }
     return {};
   }
+  bool output_is_finite() override { return all_finite(context_.last.values); }
 
   std::string description() const override {
     std::string lines;
@@ -98,7 +96,6 @@ class ReferenceBackend final : public Backend {
  public:
   std::string name() const override { return "reference"; }
   DType dtype() const override { return DType::f64; }
-  std::unique_ptr<Stream> make_stream() override { return std::make_unique<ImmediateStream>(); }
 
   std::unique_ptr<Executable> compile(std::span<const Operation> operations, ParameterBinding& parameters,
                                       const DataBinding& data, const CompileOptions& options) override {

@@ -11,12 +11,6 @@
 namespace dml {
 namespace {
 
-/// On the host everything runs at once.
-class HostStream final : public Stream {
- public:
-  void synchronize() override {}
-};
-
 constexpr const char* kLoopback = "127.0.0.1";
 
 /// The address of this machine on the route to `address` ("host:port"): connecting a datagram socket sends

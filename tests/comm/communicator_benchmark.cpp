@@ -20,7 +20,6 @@
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using dml::test::HostStream;
 
 struct Settings {
   int ranks = 2;

@@ -11,12 +11,6 @@
 
 namespace dml::test {
 
-/// The stream of ranks that work on host memory: nothing is ever in flight.
-class HostStream final : public Stream {
- public:
-  void synchronize() override {}
-};
-
 /// A fresh directory that is removed with everything in it.
 class TemporaryDirectory {
  public:

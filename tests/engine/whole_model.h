@@ -10,9 +10,9 @@
 #include "engine/data/dataset.h"
 #include "engine/model/parameters.h"
 #include "engine/model/zoo.h"
+#include "engine/train/mirrored_arena.h"
 #include "engine/train/plan.h"
 #include "kernels/base/backend.h"
-#include "kernels/base/buffer.h"
 
 namespace dml::test {
 
@@ -23,12 +23,13 @@ class WholeModel {
              const Normalization& normalization, std::uint64_t seed)
       : spec_(model_by_name(name)),
         layout_(spec_),
-        values_(layout_.elements(), backend.dtype()),
-        gradients_(layout_.elements(), backend.dtype()),
-        stream_(backend.make_stream()) {
-    parameters_.values = values_.view();
-    parameters_.gradients = gradients_.view();
-    initialise_parameters(layout_, seed, values_.view());
+        stream_(backend.make_stream()),
+        values_(backend, *stream_, layout_.elements(), "parameters"),
+        gradients_(backend, *stream_, layout_.elements(), "gradients") {
+    parameters_.values = values_.values();
+    parameters_.gradients = gradients_.values();
+    initialise_parameters(layout_, seed, values_.host());
+    values_.upload();
     const auto operations = lower(spec_, layout_, {0, spec_.layer_count()}, batch, normalization);
     executable_ = backend.compile(operations, parameters_, data, {.training = true});
   }
@@ -36,8 +37,9 @@ class WholeModel {
   [[nodiscard]] const ParameterLayout& layout() const { return layout_; }
   [[nodiscard]] ParameterBinding& parameters() { return parameters_; }
   [[nodiscard]] Stream& stream() { return *stream_; }
-  [[nodiscard]] View gradient(const ParameterTensor& tensor) const {
-    return gradients_.view().slice(tensor.offset, tensor.elements);
+  [[nodiscard]] View gradient(const ParameterTensor& tensor) {
+    gradients_.device_changed();
+    return gradients_.host().slice(tensor.offset, tensor.elements);
   }
 
   /// Forward and backward for these samples: the parameters' gradients are sums over them. Returns the mean
@@ -56,9 +58,9 @@ class WholeModel {
  private:
   ModelSpec spec_;
   ParameterLayout layout_;
-  HostBuffer values_, gradients_;
-  ParameterBinding parameters_;
   std::unique_ptr<Stream> stream_;
+  MirroredArena values_, gradients_;
+  ParameterBinding parameters_;
   std::unique_ptr<Executable> executable_;
 };
 

@@ -24,6 +24,8 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/base/backend.h"
+#include "kernels/base/buffer.h"
 #include "kernels/base/view.h"
 
 namespace dml::test {
@@ -127,6 +129,22 @@ inline void write_doubles(std::span<const double> values, const View& view) {
   } else {
     std::copy(values.begin(), values.end(), view.as<double>().begin());
   }
+}
+
+/// The same wherever the view lies; waits for `stream`.
+inline std::vector<double> to_doubles(const View& view, Stream& stream) {
+  if (view.empty()) return {};
+  const HostBuffer values(view.elements, view.dtype);
+  stream.copy(view, values.view());
+  stream.synchronize();
+  return to_doubles(values.view());
+}
+inline void write_doubles(std::span<const double> values, const View& view, Stream& stream) {
+  if (view.empty() && values.empty()) return;
+  const HostBuffer written(view.elements, view.dtype);
+  write_doubles(values, written.view());
+  stream.copy(written.view(), view);
+  stream.synchronize();
 }
 
 }  // namespace dml::test

@@ -29,7 +29,7 @@ struct Expectation {
 AssertionResult check_forward(Subject& subject, const StageCase& stage, const Oracle& oracle,
                               const std::string& when) {
   Executable& executable = subject.executable();
-  AssertionResult output = within_bound(to_doubles(executable.output()), oracle.output(), "output " + when);
+  AssertionResult output = within_bound(subject.output(), oracle.output(), "output " + when);
   if (!output) return output;
   if (!executable.first_non_finite_layer().empty()) {
     return AssertionFailure() << "finite activations " << when << " were reported as non-finite in "
@@ -107,13 +107,12 @@ AssertionResult check_training(Backend& backend, const StageCase& stage, const E
   const Inputs& inputs = expectation.inputs;
   const Oracle& oracle = expectation.oracle;
   Subject subject(backend, stage, inputs, {.training = true, .input_gradient = input_gradient});
-  Executable& executable = subject.executable();
   subject.forward();  // with other weights: the next forward() has to notice the new version
   subject.set_parameters(inputs.parameters);
   subject.forward();
   AssertionResult result = check_forward(subject, stage, oracle, "of forward");
   if (!result) return result;
-  const std::vector<double> output = to_doubles(executable.output());
+  const std::vector<double> output = subject.output();
 
   std::vector<double> poison = inputs.earlier_gradients;
   std::fill_n(poison.begin() + stage.first_parameter, stage.parameters,
@@ -123,7 +122,7 @@ AssertionResult check_training(Backend& backend, const StageCase& stage, const E
   const std::vector<double> gradients = subject.gradients();
   result = check_gradients(stage, gradients, oracle.parameter_gradients(), poison, "of backward");
   if (!result) return result;
-  const std::vector<double> dx = to_doubles(executable.input_gradient());
+  const std::vector<double> dx = subject.input_gradient();
   if (input_gradient && !extent_of(stage).gathers) {
     result = within_bound(dx, oracle.input_gradient(), "input gradient");
     if (!result) return result;
@@ -132,7 +131,7 @@ AssertionResult check_training(Backend& backend, const StageCase& stage, const E
   }
 
   subject.forward();
-  if (to_doubles(executable.output()) != output) {
+  if (subject.output() != output) {
     return AssertionFailure() << "a second forward gave other bits";
   }
   subject.set_gradients(inputs.earlier_gradients);
@@ -145,7 +144,7 @@ AssertionResult check_training(Backend& backend, const StageCase& stage, const E
   subject.forward();
   subject.set_gradients(poison);
   subject.backward(Phase::backward, inputs.output_gradient);
-  if (subject.gradients() != gradients || to_doubles(executable.input_gradient()) != dx) {
+  if (subject.gradients() != gradients || subject.input_gradient() != dx) {
     return AssertionFailure() << "a second backward gave other bits";
   }
   if (subject.parameters() != inputs.parameters) {

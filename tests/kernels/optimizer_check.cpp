@@ -9,7 +9,6 @@
 #include <cmath>
 #include <string>
 
-#include "kernels/base/buffer.h"
 #include "kernels/base/philox.h"
 #include "tests/kernels/compare.h"
 #include "tests/kernels/operation_testbed.h"
@@ -51,18 +50,19 @@ double random_value(std::uint32_t stream, std::uint64_t index) {
 void check_rule(Backend& backend, const OptimizerOptions& options, Range range, const std::string& name) {
   SCOPED_TRACE(name + ", parameters " + std::to_string(range.first) + " + " + std::to_string(range.count));
   const int slots = optimizer_state_slots(options);
-  const HostBuffer values(kArena, backend.dtype());
-  const HostBuffer gradients(kArena, backend.dtype());
-  const HostBuffer state(slots * kArena, backend.dtype());
+  const auto stream = backend.make_stream();
+  const Buffer value_buffer = backend.allocate(kArena, "parameters");
+  const Buffer gradient_buffer = backend.allocate(kArena, "gradients");
+  const Buffer state_buffer = backend.allocate(slots * kArena, "optimizer state");
+  const View values = value_buffer.view, gradients = gradient_buffer.view, state = state_buffer.view;
   std::vector<double> initial(kArena);
   std::vector<Parameter> expected(kArena);
   for (std::size_t i = 0; i < initial.size(); ++i) initial[i] = expected[i].w = random_value(1, i);
-  write_doubles(initial, values.view());
+  write_doubles(initial, values, *stream);
   ParameterBinding binding;
-  binding.values = values.view();
-  binding.gradients = gradients.view();
-  const auto stream = backend.make_stream();
-  const auto optimizer = backend.make_optimizer(options, binding, state.view(), range.first, range.count);
+  binding.values = values;
+  binding.gradients = gradients;
+  const auto optimizer = backend.make_optimizer(options, binding, state, range.first, range.count);
   for (int step = 0; step < kSteps; ++step) {
     // The learning rate and the samples of an update change from step to step; one short tail included.
     const StepState now{.step = step, .samples = step == 3 ? 5 : 32, .learning_rate = 0.05 / (1 + step)};
@@ -72,14 +72,14 @@ void check_rule(Backend& backend, const OptimizerOptions& options, Range range, 
       const auto at = static_cast<std::int64_t>(i);
       if (at >= range.first && at < range.first + range.count) expected[i].update(options, sums[i], now);
     }
-    write_doubles(sums, gradients.view());
+    write_doubles(sums, gradients, *stream);
     const std::uint64_t version = binding.version;
     optimizer->run(now, *stream);
     stream->synchronize();
     EXPECT_EQ(binding.version, version + 1) << "packed weights would stay stale";
-    EXPECT_EQ(to_doubles(gradients.view()), sums) << "an update reads gradients only";
+    EXPECT_EQ(to_doubles(gradients, *stream), sums) << "an update reads gradients only";
   }
-  const std::vector<double> actual = to_doubles(values.view());
+  const std::vector<double> actual = to_doubles(values, *stream);
   double largest_change = 0;
   Bounded w(std::size_t{kArena});
   for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -99,7 +99,7 @@ void check_rule(Backend& backend, const OptimizerOptions& options, Range range, 
     for (std::size_t i = 0; i < expected.size(); ++i)
       kept.value[i] = slot == 0 ? expected[i].m : expected[i].v;
     kept.error.assign(kept.value.size(), kSteps * 20 * unit * largest_magnitude(kept.value));
-    EXPECT_TRUE(within_bound(to_doubles(state.view().slice(slot * kArena, kArena)), kept,
+    EXPECT_TRUE(within_bound(to_doubles(state.slice(slot * kArena, kArena), *stream), kept,
                              "state slot " + std::to_string(slot)));
   }
   if (range.count > 0) {

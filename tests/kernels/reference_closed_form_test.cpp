@@ -36,11 +36,11 @@ Outcome evaluate(const StageCase& stage, const Numbers& parameters, const Number
   subject.forward();
   subject.backward(Phase::backward, output_gradient);
   Outcome outcome;
-  outcome.output = to_doubles(subject.executable().output());
+  outcome.output = subject.output();
   const Numbers gradients = subject.gradients();
   outcome.parameter_gradient.assign(gradients.begin() + stage.first_parameter,
                                     gradients.begin() + stage.first_parameter + stage.parameters);
-  outcome.input_gradient = to_doubles(subject.executable().input_gradient());
+  outcome.input_gradient = subject.input_gradient();
   if (!labels.empty()) outcome.loss = subject.executable().loss();
   return outcome;
 }

@@ -50,7 +50,7 @@ class DisplacedStage {
     here_ = evaluate();
     subject_.backward(Phase::backward, inputs_.output_gradient);
     parameter_gradient_ = subject_.gradients();
-    input_gradient_ = to_doubles(subject_.executable().input_gradient());
+    input_gradient_ = subject_.input_gradient();
   }
 
   void check_parameters(const ParameterTensor& tensor) {
@@ -106,8 +106,7 @@ class DisplacedStage {
   Point evaluate() {
     subject_.set_parameters(inputs_.parameters);
     subject_.forward();
-    return {extent_.ends_in_loss ? subject_.executable().loss().loss_sum : 0,
-            to_doubles(subject_.executable().output())};
+    return {extent_.ends_in_loss ? subject_.executable().loss().loss_sum : 0, subject_.output()};
   }
 
   /// L(a) - L(b). Outputs that did not change cancel exactly.

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "kernels/base/backend.h"
-#include "kernels/base/buffer.h"
 #include "tests/kernels/compare.h"
 #include "tests/kernels/stage_inputs.h"
 
@@ -18,13 +17,13 @@ namespace dml::test {
 class Subject {
  public:
   Subject(Backend& backend, const StageCase& stage, const Inputs& inputs, CompileOptions options)
-      : values_(stage.arena_elements, backend.dtype()),
-        gradients_(stage.arena_elements, backend.dtype()),
+      : values_(backend.allocate(stage.arena_elements, "parameters")),
+        gradients_(backend.allocate(stage.arena_elements, "gradients")),
         stream_(backend.make_stream()),
         inputs_(inputs),
-        data_{inputs.images, inputs.labels} {
-    binding_.values = values_.view();
-    binding_.gradients = gradients_.view();
+        data_{inputs.images, inputs.labels, {}} {
+    binding_.values = values_.view;
+    binding_.gradients = gradients_.view;
     set_parameters(std::vector<double>(static_cast<std::size_t>(stage.arena_elements), 0.25));
     executable_ = backend.compile(stage.operations, binding_, data_, options);
   }
@@ -32,29 +31,35 @@ class Subject {
   Executable& executable() { return *executable_; }
 
   void set_parameters(std::span<const double> parameters) {
-    write_doubles(parameters, values_.view());
+    write_doubles(parameters, values_.view, *stream_);
     ++binding_.version;
   }
-  void set_gradients(std::span<const double> gradients) { write_doubles(gradients, gradients_.view()); }
+  void set_gradients(std::span<const double> gradients) {
+    write_doubles(gradients, gradients_.view, *stream_);
+  }
 
   void forward() {
     const auto indices = executable_->sample_indices();
     std::copy(inputs_.indices.begin(), inputs_.indices.end(), indices.begin());
-    write_doubles(inputs_.input, executable_->input());
+    write_doubles(inputs_.input, executable_->input(), *stream_);
     executable_->run(Phase::forward, *stream_);
     stream_->synchronize();
   }
   void backward(Phase phase, std::span<const double> output_gradient) {
-    write_doubles(output_gradient, executable_->output_gradient());
+    write_doubles(output_gradient, executable_->output_gradient(), *stream_);
     executable_->run(phase, *stream_);
     stream_->synchronize();
   }
 
-  [[nodiscard]] std::vector<double> parameters() const { return to_doubles(values_.view()); }
-  [[nodiscard]] std::vector<double> gradients() const { return to_doubles(gradients_.view()); }
+  [[nodiscard]] std::vector<double> parameters() const { return to_doubles(values_.view, *stream_); }
+  [[nodiscard]] std::vector<double> gradients() const { return to_doubles(gradients_.view, *stream_); }
+  [[nodiscard]] std::vector<double> output() { return to_doubles(executable_->output(), *stream_); }
+  [[nodiscard]] std::vector<double> input_gradient() {
+    return to_doubles(executable_->input_gradient(), *stream_);
+  }
 
  private:
-  HostBuffer values_, gradients_;
+  Buffer values_, gradients_;
   std::unique_ptr<Stream> stream_;
   const Inputs& inputs_;
   ParameterBinding binding_;
