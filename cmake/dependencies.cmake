@@ -18,11 +18,3 @@ target_link_libraries(dml_xxhash INTERFACE "${XXHASH_LIBRARY}")
 if(DML_BUILD_TESTS)
   find_package(GTest CONFIG REQUIRED)
 endif()
-
-# The CUDA toolkit is detected and reported; nothing needs it yet.
-find_package(CUDAToolkit QUIET)
-if(CUDAToolkit_FOUND)
-  message(STATUS "CUDA toolkit ${CUDAToolkit_VERSION} found (${CUDAToolkit_BIN_DIR})")
-else()
-  message(STATUS "CUDA toolkit not found: building for the CPU only")
-endif()

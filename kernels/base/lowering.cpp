@@ -140,6 +140,24 @@ std::int64_t output_elements(const Operation& operation) {
       operation.work);
 }
 
+std::int64_t sample_count(std::span<const Operation> operations) {
+  for (const Operation& operation : operations) {
+    const std::int64_t samples = std::visit(
+        [](const auto& work) -> std::int64_t {
+          if constexpr (requires { work.N; }) {
+            return work.N;
+          } else if constexpr (requires { work.shape.N; }) {
+            return work.shape.N;
+          } else {
+            return -1;  // a ReLU knows its elements only
+          }
+        },
+        operation.work);
+    if (samples >= 0) return samples;
+  }
+  return input_elements(operations.front()) == 0 ? 0 : 1;
+}
+
 void check_operations(std::span<const Operation> operations) {
   DML_ASSERT(!operations.empty(), "a stage without operations");
   for (std::size_t i = 0; i < operations.size(); ++i) {

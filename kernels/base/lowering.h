@@ -44,6 +44,9 @@ std::string describe(const Operation& operation);
 std::int64_t input_elements(const Operation& operation);
 std::int64_t output_elements(const Operation& operation);
 
+/// Samples of a stage: 0 where there are none to compute.
+std::int64_t sample_count(std::span<const Operation> operations);
+
 /// Throws UsageError naming layer and rule when an operation has a shape that no backend can compute (a
 /// filter larger than its input), and InternalError when the list itself is broken (sizes that do not follow
 /// each other, a gather that is not first, a loss that is not last).

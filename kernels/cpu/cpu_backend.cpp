@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "kernels/base/empty_executable.h"
 #include "kernels/base/lowering.h"
 #include "kernels/cpu/cpu_executable.h"
 #include "kernels/cpu/cpu_optimizer.h"
@@ -20,8 +21,7 @@ class CpuBackend final : public Backend {
                                                     ParameterBinding& parameters, const DataBinding& data,
                                                     const CompileOptions& options) override {
     check_operations(operations);
-    if (cpu::sample_count(operations) == 0)
-      return std::make_unique<cpu::EmptyExecutable>(operations, parameters);
+    if (sample_count(operations) == 0) return std::make_unique<EmptyExecutable>(operations, parameters);
     return std::make_unique<cpu::CpuExecutable>(onednn_, threads_, operations, parameters, data, options);
   }
 

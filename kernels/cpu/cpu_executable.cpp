@@ -39,24 +39,6 @@ bool all_finite(const dnnl::memory& memory) {
 
 }  // namespace
 
-std::int64_t sample_count(std::span<const Operation> operations) {
-  for (const Operation& operation : operations) {
-    const std::int64_t samples = std::visit(
-        [](const auto& work) -> std::int64_t {
-          if constexpr (requires { work.N; }) {
-            return work.N;
-          } else if constexpr (requires { work.shape.N; }) {
-            return work.shape.N;
-          } else {
-            return -1;  // a ReLU knows its elements only
-          }
-        },
-        operation.work);
-    if (samples >= 0) return samples;
-  }
-  return input_elements(operations.front()) == 0 ? 0 : 1;
-}
-
 CpuExecutable::CpuExecutable(const Onednn& onednn, int threads, std::span<const Operation> operations,
                              ParameterBinding& parameters, const DataBinding& data,
                              const CompileOptions& options)
@@ -146,22 +128,6 @@ std::string CpuExecutable::description() const {
 View CpuExecutable::view_of_memory(const dnnl::memory& memory) {
   if (is_empty(memory)) return {};
   return {memory.get_data_handle(), float_count(memory), DType::f32};
-}
-
-void EmptyExecutable::run(Phase phase, Stream& /*stream*/) {
-  if (phase != Phase::backward) return;
-  const auto clear = [&](std::int64_t offset, std::int64_t count) {
-    std::ranges::fill(parameters_.gradients.slice(offset, count).as<float>(), 0.0F);
-  };
-  for (const Operation& operation : operations_) {
-    if (const auto* const convolution = std::get_if<Convolution>(&operation.work)) {
-      clear(convolution->weight_offset, convolution->shape.weight_elements());
-      clear(convolution->bias_offset, convolution->shape.K);
-    } else if (const auto* const linear = std::get_if<Linear>(&operation.work)) {
-      clear(linear->weight_offset, linear->shape.weight_elements());
-      clear(linear->bias_offset, linear->shape.K);
-    }
-  }
 }
 
 }  // namespace dml::cpu

@@ -12,9 +12,6 @@
 
 namespace dml::cpu {
 
-/// Samples of a stage: 0 where there are none to compute.
-std::int64_t sample_count(std::span<const Operation> operations);
-
 class CpuExecutable final : public Executable {
  public:
   /// At least one sample; EmptyExecutable is for none.
@@ -53,28 +50,6 @@ class CpuExecutable final : public Executable {
 
   dnnl::memory input_, output_, output_gradient_, input_gradient_;  ///< plain; empty where there is none
   Conversion to_plain_output_, to_plain_input_gradient_;
-};
-
-/// A stage of no samples: computes nothing, and its parameter gradients are zero.
-class EmptyExecutable final : public Executable {
- public:
-  EmptyExecutable(std::span<const Operation> operations, ParameterBinding& parameters)
-      : operations_(operations.begin(), operations.end()), parameters_(parameters) {}
-
-  void run(Phase phase, Stream& stream) override;
-  [[nodiscard]] std::span<std::int64_t> sample_indices() override { return {}; }
-  [[nodiscard]] View input() override { return {}; }
-  [[nodiscard]] View output() override { return {}; }
-  [[nodiscard]] View output_gradient() override { return {}; }
-  [[nodiscard]] View input_gradient() override { return {}; }
-  [[nodiscard]] LossResult loss() override { return {}; }
-  [[nodiscard]] std::string first_non_finite_layer() override { return {}; }
-  [[nodiscard]] bool output_is_finite() override { return true; }
-  [[nodiscard]] std::string description() const override { return "nothing: no samples\n"; }
-
- private:
-  std::vector<Operation> operations_;
-  ParameterBinding& parameters_;
 };
 
 }  // namespace dml::cpu

@@ -28,17 +28,13 @@
 
 #include "kernels/base/backend.h"
 #include "kernels/base/error.h"
+#include "kernels/cuda/device_options.h"
 
 namespace dml {
 
 /// A call to a device failed for no fault of the user's: a kernel that wrote outside its memory, a lost GPU.
 struct DeviceError : Error {
   explicit DeviceError(const std::string& message) : Error(ExitCode::unavailable, message) {}
-};
-
-struct DeviceOptions {
-  int id = 0;              ///< among the devices that this process may see
-  std::uint64_t seed = 0;  ///< emulator: of the order of threads, blocks and streams; 0 keeps them in order
 };
 
 struct DeviceProperties {

@@ -1,0 +1,189 @@
+// Convolutions: direct kernels where channels are few, tiled ones elsewhere, with what they fuse.
+#include "kernels/cuda/conv2d_direct.h"
+#include "kernels/cuda/conv2d_tiled.h"
+#include "kernels/cuda/step.h"
+
+namespace dml::DML_DEVICE {
+namespace {
+
+/// A run of operations that begins with a convolution.
+struct ConvolutionRun {
+  const Convolution* convolution = nullptr;
+  bool relu = false;
+  bool pool = false;  ///< 2x2 with stride 2
+  std::size_t operations = 0;
+};
+
+template <class Work>
+const Work* work_at(std::span<const Operation> operations, std::size_t i) {
+  return i < operations.size() ? std::get_if<Work>(&operations[i].work) : nullptr;
+}
+
+/// The longest run at the front of `operations`; one without a pool when `may_pool` is false.
+ConvolutionRun run_at_front(std::span<const Operation> operations, bool may_pool) {
+  ConvolutionRun run;
+  run.convolution = work_at<Convolution>(operations, 0);
+  if (run.convolution == nullptr) return run;
+  run.operations = 1;
+  if (work_at<Relu>(operations, run.operations) != nullptr) {
+    run.relu = true;
+    ++run.operations;
+  }
+  const auto* pool = work_at<MaxPool>(operations, run.operations);
+  if (may_pool && pool != nullptr && pool->shape.window == 2 && pool->shape.stride == 2) {
+    run.pool = true;
+    ++run.operations;
+  }
+  return run;
+}
+
+/// The run that the direct kernels take, with a pool if they can; none when they do not take the convolution.
+ConvolutionRun direct_run(std::span<const Operation> operations) {
+  for (const bool may_pool : {true, false}) {
+    const ConvolutionRun run = run_at_front(operations, may_pool);
+    if (run.convolution == nullptr) break;
+    if (supports_conv2d_direct(run.convolution->shape, run.pool)) return run;
+  }
+  return {};
+}
+
+std::string describe_run(const char* kernels, const ConvolutionRun& run) {
+  return std::string(kernels) + (run.relu ? " + relu" : "") + (run.pool ? " + pool" : "");
+}
+
+std::int64_t output_elements(const ConvolutionRun& run) {
+  const ConvolutionShape& s = run.convolution->shape;
+  return run.pool ? s.N * s.K * (s.P() / 2) * (s.Q() / 2) : s.output_elements();
+}
+
+class DirectConvolutionStep final : public Step {
+ public:
+  /// `gathered` reads the data set instead of the activation before it.
+  DirectConvolutionStep(const Operation& operation, const ConvolutionRun& run, bool gathered,
+                        StageContext& stage)
+      : Step(operation, describe_run(gathered ? "gather + conv2d_direct" : "conv2d_direct", run),
+             stage.allocate_activation(output_elements(run), true, operation.layer)),
+        stage_(stage),
+        convolution_(*run.convolution),
+        x_(gathered ? Activation{} : stage.last),
+        relu_(run.relu) {
+    if (gathered) {
+      input_.gathered = stage.gathered;
+    } else {
+      input_.x = x_.values;
+    }
+    if (run.pool)
+      argmax_ = stage.allocate<std::uint8_t>(conv2d_argmax_bytes(convolution_.shape), "argmax of " + layer());
+    if (stage.options.training)
+      stage.reserve_workspace(conv2d_direct_weight_gradient_workspace(convolution_.shape));
+    stage.last = output();
+  }
+
+  void forward(DeviceStream& stream) override {
+    conv2d_direct_forward(convolution_.shape, input_, stage_.parameter(convolution_.weight_offset),
+                          stage_.parameter(convolution_.bias_offset), {output().values, relu_, argmax_},
+                          stream);
+  }
+
+  void backward(bool accumulate, DeviceStream& stream) override {
+    const ConvolutionOutputGradient gradient{output().gradient, relu_ ? output().values : nullptr, argmax_};
+    conv2d_direct_weight_gradient(
+        convolution_.shape, input_, gradient, stage_.parameter_gradient(convolution_.weight_offset),
+        stage_.parameter_gradient(convolution_.bias_offset), accumulate, stage_.workspace, stream);
+    if (x_.gradient == nullptr) return;
+    conv2d_direct_input_gradient(convolution_.shape, gradient, stage_.parameter(convolution_.weight_offset),
+                                 x_.gradient, stream);
+  }
+
+ private:
+  StageContext& stage_;
+  Convolution convolution_;
+  Activation x_;
+  ConvolutionInput input_;
+  bool relu_;
+  std::uint8_t* argmax_ = nullptr;
+};
+
+class TiledConvolutionStep final : public Step {
+ public:
+  TiledConvolutionStep(const Operation& operation, const ConvolutionRun& run, StageContext& stage)
+      : Step(operation, describe_run("conv2d_tiled", run),
+             stage.allocate_activation(output_elements(run), true, operation.layer)),
+        stage_(stage),
+        convolution_(*run.convolution),
+        x_(stage.last),
+        relu_(run.relu) {
+    const ConvolutionShape& shape = convolution_.shape;
+    stage.reserve_workspace(conv2d_tiled_forward_workspace(shape));
+    if (stage.options.training) {
+      stage.reserve_workspace(conv2d_tiled_weight_gradient_workspace(shape));
+      stage.reserve_workspace(conv2d_tiled_input_gradient_workspace(shape));
+    }
+    stage.last = output();
+  }
+
+  void forward(DeviceStream& stream) override {
+    conv2d_tiled_forward(convolution_.shape, x_.values, stage_.parameter(convolution_.weight_offset),
+                         stage_.parameter(convolution_.bias_offset), {output().values, relu_, nullptr},
+                         stage_.workspace, stream);
+  }
+
+  void backward(bool accumulate, DeviceStream& stream) override {
+    const ConvolutionOutputGradient gradient{output().gradient, relu_ ? output().values : nullptr, nullptr};
+    conv2d_tiled_weight_gradient(
+        convolution_.shape, x_.values, gradient, stage_.parameter_gradient(convolution_.weight_offset),
+        stage_.parameter_gradient(convolution_.bias_offset), accumulate, stage_.workspace, stream);
+    if (x_.gradient == nullptr) return;
+    conv2d_tiled_input_gradient(convolution_.shape, gradient, stage_.parameter(convolution_.weight_offset),
+                                x_.gradient, stage_.workspace, stream);
+  }
+
+ private:
+  StageContext& stage_;
+  Convolution convolution_;
+  Activation x_;
+  bool relu_;
+};
+
+ConvolutionRun tiled_run(std::span<const Operation> operations) {
+  const ConvolutionRun run = run_at_front(operations, false);
+  const bool supported = run.convolution != nullptr && supports_conv2d_tiled(run.convolution->shape);
+  return supported ? run : ConvolutionRun{};
+}
+
+ConvolutionRun gathered_run(std::span<const Operation> operations) {
+  return work_at<GatherNormalize>(operations, 0) != nullptr ? direct_run(operations.subspan(1))
+                                                            : ConvolutionRun{};
+}
+
+}  // namespace
+
+StageCandidate gathered_convolution() {
+  return {"gather + conv2d_direct",
+          [](std::span<const Operation> operations) -> std::size_t {
+            const ConvolutionRun run = gathered_run(operations);
+            return run.operations == 0 ? 0 : 1 + run.operations;
+          },
+          [](std::span<const Operation> claimed, StageContext& stage) -> std::unique_ptr<Step> {
+            return std::make_unique<DirectConvolutionStep>(claimed[1], gathered_run(claimed), true, stage);
+          }};
+}
+
+StageCandidate direct_convolution() {
+  return {"conv2d_direct",
+          [](std::span<const Operation> operations) { return direct_run(operations).operations; },
+          [](std::span<const Operation> claimed, StageContext& stage) -> std::unique_ptr<Step> {
+            return std::make_unique<DirectConvolutionStep>(claimed.front(), direct_run(claimed), false,
+                                                           stage);
+          }};
+}
+
+StageCandidate tiled_convolution() {
+  return {"conv2d_tiled",
+          [](std::span<const Operation> operations) { return tiled_run(operations).operations; },
+          [](std::span<const Operation> claimed, StageContext& stage) -> std::unique_ptr<Step> {
+            return std::make_unique<TiledConvolutionStep>(claimed.front(), tiled_run(claimed), stage);
+          }};
+}
+
+}  // namespace dml::DML_DEVICE

@@ -1,0 +1,55 @@
+// A stage compiled for a device: a chain of steps, their memory and the views at its ends.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "kernels/base/backend.h"
+#include "kernels/cuda/mapped_values.h"
+#include "kernels/cuda/resident_data.h"
+#include "kernels/cuda/step.h"
+
+namespace dml::DML_DEVICE {
+
+class DeviceExecutable final : public Executable {
+ public:
+  /// At least one sample; EmptyExecutable is for none.
+  DeviceExecutable(Device& device, std::span<const Operation> operations, ParameterBinding& parameters,
+                   const DataBinding& data, const CompileOptions& options);
+
+  void run(Phase phase, Stream& stream) override;
+  [[nodiscard]] std::span<std::int64_t> sample_indices() override;
+  [[nodiscard]] View input() override { return input_.values_view(); }
+  [[nodiscard]] View output() override { return stage_.last.values_view(); }
+  [[nodiscard]] View output_gradient() override;
+  [[nodiscard]] View input_gradient() override { return input_.gradient_view(); }
+  [[nodiscard]] LossResult loss() override;
+  [[nodiscard]] std::string first_non_finite_layer() override;
+  [[nodiscard]] bool output_is_finite() override;
+  [[nodiscard]] std::string description() const override;
+
+ private:
+  void prepare_samples(std::int64_t samples);
+  void check_samples();
+  bool all_finite(const Activation& activation);
+
+  Device& device_;
+  CompileOptions options_;
+  const DataBinding& data_;
+  std::int64_t sample_elements_ = 0;  ///< of an image; 0 without a gather
+  std::int64_t classes_ = 0;          ///< 0 without a loss
+  std::shared_ptr<const ResidentData> resident_;
+  std::unique_ptr<MappedValues<std::int64_t>> indices_;
+  std::unique_ptr<MappedValues<std::int32_t>> cursor_;
+  std::unique_ptr<MappedValues<float>> pixel_table_;
+  std::unique_ptr<MappedValues<LossSlot>> loss_;
+  std::unique_ptr<MappedValues<std::int32_t>> finite_;
+  Activation input_;
+  StageContext stage_;
+  std::vector<std::unique_ptr<Step>> steps_;
+  DeviceStream* last_stream_ = nullptr;  ///< of the last run(): the host's questions are asked behind it
+};
+
+}  // namespace dml::DML_DEVICE
