@@ -61,7 +61,7 @@ std::vector<Finding> find_gpus(const Environment& environment) {
 
 Finding find_backend() {
   try {
-    static_cast<void>(make_backend(Device::cpu, Precision::fp32, 1));
+    static_cast<void>(make_backend(RunConfig{}, 0));
     return {true, "CPU backend", "starts"};
   } catch (const std::exception& error) {
     return {false, "CPU backend", std::string("does not start: ") + error.what()};

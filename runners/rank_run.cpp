@@ -49,7 +49,7 @@ RankRun::RankRun(const Invocation& invocation, const RankContext& context)
     : invocation_(invocation), context_(context), started_ns_(monotonic_ns()) {
   const RunConfig& config = invocation.config;
   data_ = load_dataset(config.data);
-  backend_ = make_backend(config.device, config.precision, config.threads);
+  backend_ = make_backend(config, context.local_rank);
   communicator_ = connect(context, config.deadline);
   const std::unique_ptr<Stream> stream = backend_->make_stream();
   check_agreement(*communicator_, *stream, canonical_configuration(config), data_);

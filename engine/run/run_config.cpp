@@ -10,6 +10,10 @@ std::string to_string(Device device) {
   switch (device) {
     case Device::cpu:
       return "cpu";
+    case Device::cuda:
+      return "cuda";
+    case Device::emulator:
+      return "emulator";
   }
   return "unknown";
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/data/dataset.h"
 #include "engine/parallel/options.h"
@@ -12,7 +13,7 @@
 
 namespace dml {
 
-enum class Device { cpu };  // cuda and emulator join here
+enum class Device { cpu, cuda, emulator };
 enum class Precision { fp32, fp64 };
 
 /// Learning rate of a step, with `lr` the base rate and t the step (0-based) of a run of T steps:
@@ -30,6 +31,7 @@ struct LearningRateOptions {
 struct RunConfig {
   ParallelOptions parallel;
   Device device = Device::cpu;
+  std::vector<int> gpus;  ///< of each rank on this host, with Device::cuda; empty: rank r has GPU r
   Precision precision = Precision::fp32;
   int threads = 1;  ///< per rank
   std::string model = "lenet";

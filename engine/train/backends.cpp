@@ -1,17 +1,32 @@
 #include "engine/train/backends.h"
 
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/cuda/device_backend.h"
 #include "kernels/reference/reference_backend.h"
 
 namespace dml {
 
-std::unique_ptr<Backend> make_backend(Device device, Precision precision, int threads) {
-  if (precision == Precision::fp64) return make_reference_backend();
-  switch (device) {
+std::unique_ptr<Backend> make_backend(const RunConfig& config, int local_rank) {
+  if (config.precision == Precision::fp64) {
+    if (config.device == Device::cpu) return make_reference_backend();
+    throw UsageError("--precision fp64 runs on the CPU alone; write --device cpu, or leave --precision out");
+  }
+  switch (config.device) {
     case Device::cpu:
-      return make_cpu_backend(threads);
+      return make_cpu_backend(config.threads);
+    case Device::cuda: {
+      const auto place = static_cast<std::size_t>(local_rank);
+      DML_ASSERT(config.gpus.empty() || place < config.gpus.size(), "a rank without a GPU");
+      return cuda::make_backend({.id = config.gpus.empty() ? local_rank : config.gpus[place]});
+    }
+    case Device::emulator:
+      return emulator::make_backend({});
   }
   throw InternalError("unknown device");
+}
+
+bool has_cuda_backend() {
+  return cuda::is_built();
 }
 
 }  // namespace dml

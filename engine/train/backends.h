@@ -8,8 +8,11 @@
 
 namespace dml {
 
-/// fp64 runs on the double-precision reference, everything else on the device's own backend with `threads`
-/// threads.
-std::unique_ptr<Backend> make_backend(Device device, Precision precision, int threads);
+/// The backend of the rank that is `local_rank` on its host. fp64 runs on the double-precision reference,
+/// fp32 on the device's own backend. Throws UnavailableError when the device is not there.
+std::unique_ptr<Backend> make_backend(const RunConfig& config, int local_rank);
+
+/// Whether this program can run on NVIDIA GPUs at all.
+bool has_cuda_backend();
 
 }  // namespace dml

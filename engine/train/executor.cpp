@@ -30,8 +30,10 @@ Executable& Executor::executable(int slot, std::int64_t samples) {
   if (!entry) {
     const std::vector<Operation> operations =
         lower(parts_.model, parts_.layout, parts_.topology.stage(parts_.rank), samples, normalization_);
+    const bool alone = parts_.topology.ranks() == 1;
     const CompileOptions options{.training = training_,
-                                 .input_gradient = training_ && !parts_.topology.is_first_stage(parts_.rank)};
+                                 .input_gradient = training_ && !parts_.topology.is_first_stage(parts_.rank),
+                                 .window = training_ && alone ? kLargestWindow : 1};
     entry = parts_.backend.compile(operations, parts_.parameters, data_, options);
   }
   return *entry;
@@ -96,6 +98,68 @@ StepOutcome Executor::run(const Program& program, std::span<const std::vector<st
     throw PeerError("step " + std::to_string(state.step) + ", " + to_string(*current) + ": " + error.what());
   }
   return outcome;
+}
+
+std::vector<StepOutcome> Executor::run_steps(
+    const std::function<const Program&(const StepBatch&)>& program_of, std::span<const StepBatch> batches,
+    std::span<const StepState> states, const std::function<void(std::int64_t)>& on_step) {
+  std::vector<StepOutcome> outcomes;
+  const auto samples_of = [](const StepBatch& batch) {
+    return static_cast<std::int64_t>(batch.micro_batches.front().size());
+  };
+  for (std::size_t first = 0; first < batches.size();) {
+    const std::int64_t samples = samples_of(batches[first]);
+    const Program& program = program_of(batches[first]);
+    StepLoop* const loop = loop_for(program, samples);
+    std::size_t last = first;  // one past the steps that go together
+    do {
+      on_step(states[last++].step);
+    } while (loop != nullptr && last < batches.size() && samples_of(batches[last]) == samples &&
+             last - first < static_cast<std::size_t>(kLargestWindow));
+    if (loop == nullptr) {
+      outcomes.push_back(run(program, batches[first].micro_batches, states[first]));
+    } else {
+      run_loop(*loop, batches.subspan(first, last - first), states.subspan(first, last - first), outcomes);
+    }
+    first = last;
+  }
+  return outcomes;
+}
+
+/// Null when the program communicates or accumulates, or the backend has no loop.
+StepLoop* Executor::loop_for(const Program& program, std::int64_t samples) {
+  const bool alone = program.size() == 3 && program[0].verb == Verb::forward &&
+                     program[1].verb == Verb::backward && program[2].verb == Verb::update;
+  if (!alone || parts_.topology.ranks() > 1 || samples == 0) return nullptr;
+  const auto known = loops_.find(samples);
+  if (known != loops_.end()) return known->second.get();
+  Executable& stage = executable(program[0].slot, samples);
+  return (loops_[samples] = parts_.backend.make_step_loop(stage, *parts_.optimizer)).get();
+}
+
+void Executor::run_loop(StepLoop& loop, std::span<const StepBatch> batches, std::span<const StepState> states,
+                        std::vector<StepOutcome>& outcomes) {
+  const std::int64_t start = monotonic_ns();
+  loop_samples_.clear();
+  for (const StepBatch& batch : batches) {
+    const std::vector<std::int64_t>& indices = batch.micro_batches.front();
+    loop_samples_.insert(loop_samples_.end(), indices.begin(), indices.end());
+  }
+  parts_.timeline.begin_step(states.front().step);
+  const std::vector<LossResult> losses = loop.run(states, loop_samples_, parts_.stream);
+  parts_.timeline.add_compute("steps", start, monotonic_ns());
+  bool stopped = false;
+  for (std::size_t i = 0; i < losses.size(); ++i) {
+    StepOutcome outcome{.loss_sum = losses[i].loss_sum, .correct = losses[i].correct, .not_finite = {}};
+    if (!stopped && !std::isfinite(outcome.loss_sum)) {
+      stopped = true;  // the weights are still this step's: running it again shows where it began
+      StepOutcome again;
+      const std::vector<std::int64_t>& indices = batches[i].micro_batches.front();
+      forward(executable(0, static_cast<std::int64_t>(indices.size())), indices, again);
+      outcome.not_finite = again.not_finite;
+    }
+    outcomes.push_back(outcome);
+  }
 }
 
 void Executor::forward(Executable& stage, const std::vector<std::int64_t>& samples, StepOutcome& outcome) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -19,6 +20,7 @@
 #include "engine/parallel/options.h"
 #include "engine/parallel/program.h"
 #include "engine/parallel/topology.h"
+#include "engine/train/batch.h"
 #include "engine/train/plan.h"
 #include "engine/train/timeline.h"
 #include "kernels/base/backend.h"
@@ -61,11 +63,21 @@ class Executor {
   StepOutcome run(const Program& program, std::span<const std::vector<std::int64_t>> micro_batches,
                   const StepState& state);
 
+  /// The same for several steps in a row, by the backend's step loop where the program is one that needs
+  /// nobody (forward, backward, update) and the backend has such a loop. `batches` and `states` are one per
+  /// step; `on_step` is told of each before it begins.
+  std::vector<StepOutcome> run_steps(const std::function<const Program&(const StepBatch&)>& program_of,
+                                     std::span<const StepBatch> batches, std::span<const StepState> states,
+                                     const std::function<void(std::int64_t)>& on_step);
+
   /// What the executables run, a line an operation (of the largest one compiled).
   [[nodiscard]] std::string description() const;
 
  private:
   Executable& executable(int slot, std::int64_t samples);
+  StepLoop* loop_for(const Program& program, std::int64_t samples);
+  void run_loop(StepLoop& loop, std::span<const StepBatch> batches, std::span<const StepState> states,
+                std::vector<StepOutcome>& outcomes);
   void forward(Executable& stage, const std::vector<std::int64_t>& samples, StepOutcome& outcome);
   void backward(Executable& stage, Phase phase);
   void clear_gradients();
@@ -78,6 +90,8 @@ class Executor {
   Normalization normalization_;
   bool training_;
   std::map<std::pair<int, std::int64_t>, std::unique_ptr<Executable>> executables_;  // by (slot, samples)
+  std::map<std::int64_t, std::unique_ptr<StepLoop>> loops_;  // by samples; null where the backend has none
+  std::vector<std::int64_t> loop_samples_;
   Buffer gathered_;  // all ranks' copies of one bucket, for Aggregate::allgather
 };
 

@@ -110,6 +110,15 @@ StepOutcome Session::train_step(const StepBatch& batch, const StepState& state) 
   return train_executor_->run(program_for(batch), batch.micro_batches, state);
 }
 
+std::vector<StepOutcome> Session::train_steps(std::span<const StepBatch> batches,
+                                              std::span<const StepState> states,
+                                              const std::function<void(std::int64_t)>& on_step) {
+  device_changed();
+  return train_executor_->run_steps(
+      [this](const StepBatch& batch) -> const Program& { return program_for(batch); }, batches, states,
+      on_step);
+}
+
 Evaluation Session::evaluate() {
   const Program program = inference_step(topology_, rank());
   const std::int64_t total = data_.test.samples;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -53,6 +54,10 @@ class Session {
   void prepare(const StepBatch& batch);
   /// One update. Does nothing when the batch holds no samples at all.
   StepOutcome train_step(const StepBatch& batch, const StepState& state);
+  /// One update for each batch, in order, with less of the host in between where the backend can; `on_step`
+  /// is told of each step before it begins.
+  std::vector<StepOutcome> train_steps(std::span<const StepBatch> batches, std::span<const StepState> states,
+                                       const std::function<void(std::int64_t)>& on_step);
   /// Collective: the test split, each sample exactly once, shared among the replicas.
   [[nodiscard]] Evaluation evaluate();
 

@@ -30,7 +30,8 @@ Trainer::Trainer(Session& session, TrainObserver& observer, std::function<bool()
     : session_(session),
       observer_(observer),
       stop_requested_(std::move(stop_requested)),
-      steps_per_epoch_(session.batches(0).steps()) {}
+      steps_per_epoch_(session.batches(0).steps()),
+      batches_(1) {}
 
 std::int64_t Trainer::total_steps() const {
   const std::int64_t by_epochs = session_.config().epochs * steps_per_epoch_;
@@ -64,8 +65,8 @@ TrainResult Trainer::train() {
   settled_step_ = cursor_.step;
   const BatchSequence first = session_.batches(cursor_.epoch);
   for (const std::int64_t step : {std::int64_t{0}, first.steps() - 1}) {  // a full step and the tail
-    first.take(step, batch_);
-    session_.prepare(batch_);
+    first.take(step, batches_.front());
+    session_.prepare(batches_.front());
   }
   while (cursor_.step < total_steps() && !result_.stopped) run_epoch();
   if (!session_.config().run_dir.empty() && cursor_.step != last_checkpoint_step_) write_checkpoint_now();
@@ -109,20 +110,27 @@ void Trainer::run_window(const BatchSequence& batches, std::int64_t steps) {
   const RunConfig& config = session_.config();
   window_ = {};
   const std::int64_t start_ns = monotonic_ns();
+  if (batches_.size() < static_cast<std::size_t>(steps)) batches_.resize(static_cast<std::size_t>(steps));
+  std::vector<StepState> states;
   for (std::int64_t i = 0; i < steps; ++i) {
-    batches.take(cursor_.epoch_step + i, batch_);
+    StepBatch& batch = batches_[static_cast<std::size_t>(i)];
+    batches.take(cursor_.epoch_step + i, batch);
     const std::int64_t step = cursor_.step + i;
-    observer_.on_step(step);
-    const StepOutcome outcome = session_.train_step(
-        batch_, {.step = step,
-                 .samples = batch_.samples,
-                 .learning_rate = learning_rate(config.learning_rate, step, cursor_.epoch, total_steps())});
-    if (!outcome.not_finite.empty() && window_.not_finite.empty()) {
-      window_.not_finite = outcome.not_finite;  // the other ranks are told at the end of the window
-      window_.not_finite_step = step;
+    states.push_back(
+        {.step = step,
+         .samples = batch.samples,
+         .learning_rate = learning_rate(config.learning_rate, step, cursor_.epoch, total_steps())});
+    window_.samples.push_back(batch.samples);
+  }
+  const std::vector<StepOutcome> outcomes =
+      session_.train_steps(std::span(batches_).first(states.size()), states,
+                           [this](std::int64_t step) { observer_.on_step(step); });
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    window_.losses.push_back(outcomes[i].loss_sum);
+    if (!outcomes[i].not_finite.empty() && window_.not_finite.empty()) {
+      window_.not_finite = outcomes[i].not_finite;  // the other ranks are told at the end of the window
+      window_.not_finite_step = states[i].step;
     }
-    window_.losses.push_back(outcome.loss_sum);
-    window_.samples.push_back(batch_.samples);
   }
   window_.seconds = seconds_between(start_ns, monotonic_ns());
   share_window();

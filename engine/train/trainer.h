@@ -2,7 +2,7 @@
 // alike.
 //
 //   for each epoch                        all ranks
-//     for each window of steps              train_step ... train_step      (timed: "training time")
+//     for each window of steps              train_steps                    (timed: "training time")
 //                                           sum of losses over ranks, agreement on stopping
 //     settle the timelines                  who waited for whom            (not timed)
 //     evaluate, checkpoint                                                 (not timed)
@@ -118,8 +118,8 @@ class Trainer {
   std::int64_t steps_per_epoch_;
   Cursor cursor_;
   Window window_;
-  StepBatch batch_;
-  double seconds_per_step_ = 0;  ///< of the last window, the mean over ranks
+  std::vector<StepBatch> batches_;  ///< of a window; their memory is used again
+  double seconds_per_step_ = 0;     ///< of the last window, the mean over ranks
   double block_loss_sum_ = 0;
   std::int64_t block_samples_ = 0;
   std::int64_t last_checkpoint_step_ = -1;

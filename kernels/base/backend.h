@@ -13,6 +13,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "kernels/base/operation.h"
 #include "kernels/base/optimizer.h"
@@ -71,7 +72,10 @@ struct DataBinding {
 struct CompileOptions {
   bool training = true;         ///< false: forward only, nothing is kept for a backward pass
   bool input_gradient = false;  ///< the stage has a predecessor that needs d(loss)/d(input)
+  std::int64_t window = 1;      ///< steps that a StepLoop may be asked for at once, at most kLargestWindow
 };
+
+inline constexpr std::int64_t kLargestWindow = 128;
 
 enum class Phase {
   forward,   ///< input (or gathered samples) -> output, or losses when the stage ends in one
@@ -117,6 +121,21 @@ class Executable {
   [[nodiscard]] virtual std::string description() const = 0;
 };
 
+/// Whole training steps of a model that one executable holds, one after the other without the host in
+/// between: gather, forward, loss, backward, update.
+class StepLoop {
+ public:
+  StepLoop() = default;
+  StepLoop(const StepLoop&) = delete;
+  StepLoop& operator=(const StepLoop&) = delete;
+  virtual ~StepLoop() = default;
+  /// At most CompileOptions::window steps. `samples` holds the N sample indices of each step behind each
+  /// other. Waits for the device and returns the loss of each step. From a step whose loss is not finite on,
+  /// weights and optimizer state stay as they were before it.
+  virtual std::vector<LossResult> run(std::span<const StepState> steps, std::span<const std::int64_t> samples,
+                                      Stream& stream) = 0;
+};
+
 /// One kind of device with its kernels.
 class Backend {
  public:
@@ -149,6 +168,12 @@ class Backend {
   [[nodiscard]] virtual std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
                                                                   ParameterBinding& parameters, View state,
                                                                   std::int64_t first, std::int64_t count) = 0;
+  /// A loop over an executable and an optimizer of this backend, which outlive it; null where run() after
+  /// run() is as good.
+  [[nodiscard]] virtual std::unique_ptr<StepLoop> make_step_loop(Executable& /*executable*/,
+                                                                 Optimizer& /*optimizer*/) {
+    return nullptr;
+  }
 };
 
 }  // namespace dml

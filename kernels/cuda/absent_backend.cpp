@@ -10,7 +10,8 @@ bool is_built() {
 
 std::unique_ptr<Backend> make_backend(const DeviceOptions& /*options*/) {
   throw UnavailableError(
-      "this program was built without CUDA (no nvcc was found); install a CUDA toolkit and build again, or use "
+      "this program was built without CUDA (no nvcc was found); install a CUDA toolkit and build again, or "
+      "use "
       "--device cpu");
 }
 

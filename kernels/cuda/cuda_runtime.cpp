@@ -165,6 +165,32 @@ void DeviceStream::Destroy::operator()(cudaStream_t stream) const noexcept {
   report(cudaStreamDestroy(stream), "cudaStreamDestroy");
 }
 
+Graph::Graph(DeviceStream& stream, const std::function<void()>& enqueue) {
+  check(cudaStreamBeginCapture(stream.handle(), cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+  cudaGraph_t recorded = nullptr;
+  try {
+    enqueue();
+  } catch (...) {
+    report(cudaStreamEndCapture(stream.handle(), &recorded), "cudaStreamEndCapture");
+    if (recorded != nullptr) report(cudaGraphDestroy(recorded), "cudaGraphDestroy");
+    throw;
+  }
+  check(cudaStreamEndCapture(stream.handle(), &recorded), "cudaStreamEndCapture");
+  cudaGraphExec_t graph = nullptr;
+  const cudaError_t error = cudaGraphInstantiate(&graph, recorded, 0);
+  report(cudaGraphDestroy(recorded), "cudaGraphDestroy");
+  check(error, "cudaGraphInstantiate");
+  graph_.reset(graph);
+}
+
+void Graph::launch(DeviceStream& stream) const {
+  check(cudaGraphLaunch(graph_.get(), stream.handle()), "cudaGraphLaunch");
+}
+
+void Graph::Destroy::operator()(cudaGraphExec_t graph) const noexcept {
+  report(cudaGraphExecDestroy(graph), "cudaGraphExecDestroy");
+}
+
 void launch_raw(const char* name, const void* kernel, const LaunchShape& shape, bool cooperative,
                 DeviceStream& stream, void** arguments) {
   if (shape.shared_bytes > kStaticSharedLimit) {

@@ -4,12 +4,14 @@
 
 #include <array>
 #include <cuda_runtime_api.h>
+#include <functional>
 #include <memory>
 #include <string>
 #include <tuple>
 #include <utility>
 
 #include "kernels/base/backend.h"
+#include "kernels/cuda/launch_shape.h"
 
 namespace dml::cuda {
 
@@ -89,6 +91,20 @@ class DeviceStream final : public Stream {
     void operator()(cudaStream_t stream) const noexcept;
   };
   std::unique_ptr<CUstream_st, Destroy> stream_;
+};
+
+/// Work that is recorded once and enqueued again and again with one call.
+class Graph {
+ public:
+  /// Records what `enqueue` puts on `stream`; nothing of it runs. It must not wait for the device.
+  Graph(DeviceStream& stream, const std::function<void()>& enqueue);
+  void launch(DeviceStream& stream) const;
+
+ private:
+  struct Destroy {
+    void operator()(cudaGraphExec_t graph) const noexcept;
+  };
+  std::unique_ptr<CUgraphExec_st, Destroy> graph_;
 };
 
 /// Enqueues a launch of arguments that are already of the kernel's parameter types.

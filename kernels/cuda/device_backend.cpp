@@ -6,6 +6,7 @@
 #include "kernels/base/lowering.h"
 #include "kernels/cuda/device_executable.h"
 #include "kernels/cuda/device_optimizer.h"
+#include "kernels/cuda/device_step_loop.h"
 #include "kernels/cuda/pointwise.h"
 
 namespace dml::DML_DEVICE {
@@ -19,7 +20,7 @@ Buffer buffer_of(std::shared_ptr<Bytes> bytes, std::int64_t elements, DType dtyp
 
 class DeviceBackend final : public Backend {
  public:
-  explicit DeviceBackend(const DeviceOptions& options) : device_(options) {}
+  explicit DeviceBackend(const DeviceOptions& options) : device_(options), use_graphs_(options.use_graphs) {}
 
   [[nodiscard]] std::string name() const override { return device_.properties().name; }
   [[nodiscard]] DType dtype() const override { return DType::f32; }
@@ -61,11 +62,18 @@ class DeviceBackend final : public Backend {
   [[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
                                                           ParameterBinding& parameters, View state,
                                                           std::int64_t first, std::int64_t count) override {
-    return make_device_optimizer(device_, options, parameters, state, first, count);
+    return std::make_unique<DeviceOptimizer>(device_, options, parameters, state, first, count,
+                                             kLargestWindow);
+  }
+  [[nodiscard]] std::unique_ptr<StepLoop> make_step_loop(Executable& executable,
+                                                         Optimizer& optimizer) override {
+    return make_device_step_loop(dynamic_cast<DeviceExecutable&>(executable),
+                                 dynamic_cast<DeviceOptimizer&>(optimizer), use_graphs_);
   }
 
  private:
   Device device_;
+  bool use_graphs_;
 };
 
 }  // namespace

@@ -23,6 +23,7 @@ DeviceExecutable::DeviceExecutable(Device& device, std::span<const Operation> op
     : device_(device),
       options_(options),
       data_(data),
+      samples_(sample_count(operations)),
       stage_{.device = device_, .parameters = parameters, .options = options_, .gathered = {}} {
   DML_ASSERT(parameters.values.dtype == DType::f32 && parameters.values.memory == Memory::device,
              "a device computes with fp32 parameters in its own memory");
@@ -32,7 +33,7 @@ DeviceExecutable::DeviceExecutable(Device& device, std::span<const Operation> op
   finite_ = std::make_unique<MappedValues<std::int32_t>>(device_, 1, "a flag");
   if (gather_work != nullptr || loss_work != nullptr) {
     resident_ = ResidentData::of(data, device_);
-    prepare_samples(sample_count(operations));
+    prepare_samples();
     cursor_->upload(setup);
   }
   if (gather_work != nullptr) {
@@ -48,9 +49,9 @@ DeviceExecutable::DeviceExecutable(Device& device, std::span<const Operation> op
   }
   if (loss_work != nullptr) {
     classes_ = loss_work->K;
-    loss_ = std::make_unique<MappedValues<LossSlot>>(device_, 1, "the loss");
+    losses_ = std::make_unique<MappedValues<LossSlot>>(device_, options.window, "the losses");
     stage_.labels = resident_->label_bytes();
-    stage_.loss = loss_->on_device();
+    stage_.loss = losses_->on_device();
   }
   stage_.last = input_;
   const std::array candidates = {gathered_convolution(),
@@ -66,44 +67,51 @@ DeviceExecutable::DeviceExecutable(Device& device, std::span<const Operation> op
   setup.synchronize();
 }
 
-void DeviceExecutable::prepare_samples(std::int64_t samples) {
-  indices_ = std::make_unique<MappedValues<std::int64_t>>(device_, samples, "sample indices");
+void DeviceExecutable::prepare_samples() {
+  indices_ =
+      std::make_unique<MappedValues<std::int64_t>>(device_, samples_ * options_.window, "sample indices");
   cursor_ = std::make_unique<MappedValues<std::int32_t>>(device_, 1, "the cursor");
   cursor_->host()[0] = 0;
   stage_.gathered.samples = {indices_->on_device(), cursor_->on_device()};
 }
 
 std::span<std::int64_t> DeviceExecutable::sample_indices() {
-  return indices_ ? indices_->host() : std::span<std::int64_t>();
+  return indices_ ? indices_->host().first(static_cast<std::size_t>(samples_)) : std::span<std::int64_t>();
 }
 
 View DeviceExecutable::output_gradient() {
-  return loss_ ? View{.dtype = DType::f32} : stage_.last.gradient_view();
+  return losses_ ? View{.dtype = DType::f32} : stage_.last.gradient_view();
 }
 
 void DeviceExecutable::run(Phase phase, Stream& stream) {
   last_stream_ = &static_cast<DeviceStream&>(stream);
   if (phase == Phase::forward) {
     if (indices_) {
-      check_samples();
-      indices_->upload(*last_stream_);
+      check_samples(sample_indices());
+      indices_->upload(*last_stream_, static_cast<std::size_t>(samples_));
     }
-    for (const auto& step : steps_) step->forward(*last_stream_);
-    if (loss_) loss_->download(*last_stream_);
+    enqueue_forward(*last_stream_);
+    if (losses_) losses_->download(*last_stream_, 1);
     return;
   }
   DML_ASSERT(options_.training, "a stage compiled for inference keeps nothing for a backward pass");
-  for (std::size_t i = steps_.size(); i-- > 0;) {
-    steps_[i]->backward(phase == Phase::backward_accumulate, *last_stream_);
-  }
+  enqueue_backward(phase == Phase::backward_accumulate, *last_stream_);
+}
+
+void DeviceExecutable::enqueue_forward(DeviceStream& stream) {
+  for (const auto& step : steps_) step->forward(stream);
+}
+
+void DeviceExecutable::enqueue_backward(bool accumulate, DeviceStream& stream) {
+  for (std::size_t i = steps_.size(); i-- > 0;) steps_[i]->backward(accumulate, stream);
 }
 
 /// A kernel would read outside the data set, or count a label among the classes that is none.
-void DeviceExecutable::check_samples() {
+void DeviceExecutable::check_samples(std::span<const std::int64_t> indices) const {
   const auto labels = static_cast<std::int64_t>(data_.labels.size());
   const std::int64_t samples =
       sample_elements_ > 0 ? static_cast<std::int64_t>(data_.images.size()) / sample_elements_ : labels;
-  for (const std::int64_t index : indices_->host()) {
+  for (const std::int64_t index : indices) {
     DML_ASSERT(index >= 0 && index < samples && (classes_ == 0 || index < labels),
                "sample index " + std::to_string(index) + " of a data set of " + std::to_string(samples) +
                    " samples");
@@ -115,8 +123,8 @@ void DeviceExecutable::check_samples() {
 }
 
 LossResult DeviceExecutable::loss() {
-  DML_ASSERT(loss_ != nullptr, "a stage without a loss was asked for it");
-  const LossSlot& slot = loss_->host()[0];
+  DML_ASSERT(losses_ != nullptr, "a stage without a loss was asked for it");
+  const LossSlot& slot = losses_->host()[0];
   return {slot.loss_sum, slot.correct};
 }
 

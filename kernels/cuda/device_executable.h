@@ -30,21 +30,31 @@ class DeviceExecutable final : public Executable {
   [[nodiscard]] bool output_is_finite() override;
   [[nodiscard]] std::string description() const override;
 
+  // For a loop over whole steps: the windows that the kernels read and write, and the work between them.
+  [[nodiscard]] std::int64_t samples() const { return samples_; }
+  [[nodiscard]] MappedValues<std::int64_t>& indices() { return *indices_; }
+  [[nodiscard]] MappedValues<std::int32_t>& cursor() { return *cursor_; }
+  [[nodiscard]] MappedValues<LossSlot>& losses() { return *losses_; }
+  /// Throws when an index lies outside the data set or leads to a label that is no class.
+  void check_samples(std::span<const std::int64_t> indices) const;
+  void enqueue_forward(DeviceStream& stream);
+  void enqueue_backward(bool accumulate, DeviceStream& stream);
+
  private:
-  void prepare_samples(std::int64_t samples);
-  void check_samples();
+  void prepare_samples();
   bool all_finite(const Activation& activation);
 
   Device& device_;
   CompileOptions options_;
   const DataBinding& data_;
+  std::int64_t samples_ = 0;
   std::int64_t sample_elements_ = 0;  ///< of an image; 0 without a gather
   std::int64_t classes_ = 0;          ///< 0 without a loss
   std::shared_ptr<const ResidentData> resident_;
   std::unique_ptr<MappedValues<std::int64_t>> indices_;
   std::unique_ptr<MappedValues<std::int32_t>> cursor_;
   std::unique_ptr<MappedValues<float>> pixel_table_;
-  std::unique_ptr<MappedValues<LossSlot>> loss_;
+  std::unique_ptr<MappedValues<LossSlot>> losses_;
   std::unique_ptr<MappedValues<std::int32_t>> finite_;
   Activation input_;
   StageContext stage_;

@@ -2,14 +2,36 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "kernels/base/backend.h"
-#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/mapped_values.h"
+#include "kernels/cuda/optimizer_kernels.h"
 
 namespace dml::DML_DEVICE {
 
-std::unique_ptr<Optimizer> make_device_optimizer(Device& device, const OptimizerOptions& options,
-                                                 ParameterBinding& parameters, View state, std::int64_t first,
-                                                 std::int64_t count);
+class DeviceOptimizer final : public Optimizer {
+ public:
+  /// `window`: for how many steps upload() may be asked at once.
+  DeviceOptimizer(Device& device, const OptimizerOptions& options, ParameterBinding& parameters, View state,
+                  std::int64_t first, std::int64_t count, std::int64_t window);
+
+  void run(const StepState& state, Stream& stream) override;
+
+  // For a loop over whole steps: the scalars of several updates, and an update that looks up its own.
+  void upload(std::span<const StepState> steps, DeviceStream& stream);
+  /// Updates from the scalars of step *cursor, unless losses[*cursor] says that training has stopped.
+  void enqueue_update(const std::int32_t* cursor, const LossSlot* losses, DeviceStream& stream);
+  void parameters_changed(std::size_t updates) { parameters_.version += updates; }
+
+ private:
+  [[nodiscard]] StepScalars scalars(const StepState& state) const;
+
+  OptimizerOptions options_;
+  ParameterBinding& parameters_;
+  OptimizerProblem problem_;
+  MappedValues<StepScalars> steps_;
+  MappedValues<std::int32_t> cursor_;  ///< 0: of an update by itself
+};
 
 }  // namespace dml::DML_DEVICE

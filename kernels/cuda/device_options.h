@@ -7,6 +7,7 @@ namespace dml {
 
 struct DeviceOptions {
   int id = 0;              ///< among the devices that this process may see
+  bool use_graphs = true;  ///< record whole steps in a CUDA graph where nothing comes in between
   std::uint64_t seed = 0;  ///< emulator: of the order of threads, blocks and streams; 0 keeps them in order
 };
 

@@ -25,17 +25,20 @@ class MappedValues {
   }
   [[nodiscard]] T* on_device() const { return static_cast<T*>(device_memory_.data()); }
 
-  void upload(DeviceStream& stream) {
-    copy(view(host_memory_, Memory::host), view(device_memory_, Memory::device), stream);
+  /// The first `count` values only.
+  void upload(DeviceStream& stream, std::size_t count) {
+    copy(view(host_memory_, Memory::host, count), view(device_memory_, Memory::device, count), stream);
   }
-  void download(DeviceStream& stream) {
-    copy(view(device_memory_, Memory::device), view(host_memory_, Memory::host), stream);
+  void download(DeviceStream& stream, std::size_t count) {
+    copy(view(device_memory_, Memory::device, count), view(host_memory_, Memory::host, count), stream);
   }
+  void upload(DeviceStream& stream) { upload(stream, count_); }
+  void download(DeviceStream& stream) { download(stream, count_); }
 
  private:
   template <class Bytes>
-  [[nodiscard]] View view(const Bytes& bytes, Memory memory) const {
-    return {bytes.data(), static_cast<std::int64_t>(count_ * sizeof(T)), DType::u8, memory};
+  [[nodiscard]] static View view(const Bytes& bytes, Memory memory, std::size_t count) {
+    return {bytes.data(), static_cast<std::int64_t>(count * sizeof(T)), DType::u8, memory};
   }
   void copy(View source, View target, DeviceStream& stream) {
     wait();

@@ -14,6 +14,7 @@ struct OptimizerProblem {
   float* slot1 = nullptr;                ///< Adam's second moment
   const StepScalars* steps = nullptr;    ///< (steps of the window)
   const std::int32_t* cursor = nullptr;  ///< the step in progress
+  const LossSlot* losses = nullptr;      ///< no update where losses[*cursor].stopped; null: always one
 };
 
 void sgd_update(const OptimizerOptions& options, const OptimizerProblem& problem, DeviceStream& stream);

@@ -57,6 +57,9 @@ struct StepScalars {
 struct LossSlot {
   double loss_sum = 0;
   std::int64_t correct = 0;
+  /// This loss or an earlier one of the window is not finite: no update follows, so that the weights are
+  /// still those that led to it.
+  std::int64_t stopped = 0;
 };
 
 }  // namespace dml::DML_DEVICE

@@ -6,6 +6,7 @@ set(DML_DEVICE_SOURCES
   device_backend.cpp
   device_executable.cpp
   device_optimizer.cpp
+  device_step_loop.cpp
   linear_step.cpp
   pointwise_step.cpp
   resident_data.cpp)

@@ -43,7 +43,7 @@ void run_world(const RunConfig& config, const DatasetSplits& data,
     threads.emplace_back([&, rank] {
       const std::unique_ptr<Communicator> communicator = std::move(communicators[rank]);
       try {
-        const auto backend = make_backend(config.device, config.precision, config.threads);
+        const auto backend = make_backend(config, static_cast<int>(rank));
         const bool replicated = config.parallel.mode == Mode::data_parallel;
         const auto sampler = make_sampler(
             config.sampler,

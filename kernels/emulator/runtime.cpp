@@ -1,0 +1,218 @@
+#include "kernels/cuda/runtime.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace dml::emulator {
+namespace {
+
+constexpr std::size_t kRedZoneBytes = 256;  // on both sides, a multiple of the alignment
+constexpr std::byte kRedZone{0xc5};
+constexpr std::byte kPoison{0xff};
+constexpr std::align_val_t kAlignment{256};
+
+bool is_red_zone(const std::byte* bytes) {
+  return std::all_of(bytes, bytes + kRedZoneBytes, [](std::byte byte) { return byte == kRedZone; });
+}
+
+}  // namespace
+
+Device::Device(const DeviceOptions& options)
+    : properties_{.name = "emulator", .multiprocessors = 132, .memory_bytes = std::int64_t{80} << 30},
+      random_(options.seed) {
+  if (options.id < 0) throw UnavailableError("no emulated device " + std::to_string(options.id));
+  machine_.seed = options.seed;
+}
+
+Device::~Device() {
+  run_all();
+}
+
+void Device::throw_if_lost() const {
+  if (!failure_.empty()) throw DeviceError("the device was lost: " + failure_);
+}
+
+/// The queue whose front runs next; null when nothing can run.
+Device::Queue* Device::pick() {
+  std::vector<Queue*> ready;
+  for (Queue* const queue : queues_) {
+    if (queue->operations.empty()) continue;
+    const auto& is_ready = queue->operations.front().ready;
+    if (is_ready && !is_ready()) continue;
+    if (machine_.seed == 0) return queue;
+    ready.push_back(queue);
+  }
+  return ready.empty() ? nullptr : ready[random_() % ready.size()];
+}
+
+void Device::run_until(const std::function<bool()>& done) {
+  throw_if_lost();
+  while (!done()) {
+    Queue* const queue = pick();
+    if (queue == nullptr) throw DeviceError("deadlock: every stream waits for an event that nobody records");
+    const Operation operation = std::move(queue->operations.front());
+    queue->operations.pop_front();
+    try {
+      operation.run();
+    } catch (const std::exception& error) {
+      failure_ = error.what();
+      for (Queue* const lost : queues_) lost->operations.clear();
+      throw;
+    }
+  }
+}
+
+/// Before memory or streams go. An error has been reported where the host waited, or comes up at its next
+/// call.
+void Device::run_all() noexcept {
+  try {
+    if (failure_.empty()) {
+      run_until([this] {
+        return std::all_of(queues_.begin(), queues_.end(),
+                           [](const Queue* queue) { return queue->operations.empty(); });
+      });
+    }
+  } catch (...) {  // NOLINT: failure_ keeps it
+  }
+}
+
+void Device::run_kernel(const char* name, const LaunchShape& shape, bool cooperative,
+                        const std::function<void()>& body) {
+  Grid grid;
+  grid.name = name;
+  grid.dim = dim3(shape.blocks.x, shape.blocks.y, shape.blocks.z);
+  grid.block = dim3(shape.threads.x, shape.threads.y, shape.threads.z);
+  grid.dynamic_shared = shape.shared_bytes;
+  grid.cooperative = cooperative;
+  grid.options = machine_;
+  if (machine_.seed != 0) grid.options.seed = machine_.seed + ++launches_;
+  grid.observer = observer_;
+  grid.body = body;
+  run(grid);
+  for (const auto& [data, allocation] : allocations_) {
+    if (is_red_zone(data - kRedZoneBytes) && is_red_zone(data + allocation.bytes)) continue;
+    throw DeviceError("kernel " + std::string(name) + " wrote outside of the " +
+                      std::to_string(allocation.bytes) + " bytes of " + allocation.purpose);
+  }
+}
+
+DeviceMemory::DeviceMemory(Device& device, std::size_t bytes, const std::string& purpose)
+    : device_(&device), bytes_(bytes) {
+  device.throw_if_lost();
+  if (bytes == 0) return;
+  auto* memory =
+      static_cast<std::byte*>(::operator new[](bytes + 2 * kRedZoneBytes, kAlignment, std::nothrow));
+  if (memory == nullptr) {
+    throw UnavailableError("out of memory: " + std::to_string((bytes >> 20U) + 1) + " MiB for " + purpose +
+                           " were refused. Use a smaller --batch");
+  }
+  data_ = memory + kRedZoneBytes;
+  std::fill_n(memory, kRedZoneBytes, kRedZone);
+  std::fill_n(data_, bytes, kPoison);
+  std::fill_n(data_ + bytes, kRedZoneBytes, kRedZone);
+  device.allocations_[data_] = {bytes, purpose};
+}
+
+DeviceMemory::DeviceMemory(DeviceMemory&& other) noexcept
+    : device_(other.device_),
+      data_(std::exchange(other.data_, nullptr)),
+      bytes_(std::exchange(other.bytes_, 0)) {}
+
+DeviceMemory& DeviceMemory::operator=(DeviceMemory&& other) noexcept {
+  std::swap(device_, other.device_);
+  std::swap(data_, other.data_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+DeviceMemory::~DeviceMemory() {
+  if (data_ == nullptr) return;
+  device_->run_all();
+  device_->allocations_.erase(data_);
+  ::operator delete[](data_ - kRedZoneBytes, kAlignment);
+}
+
+PinnedMemory::PinnedMemory(Device& device, std::size_t bytes, const std::string& /*purpose*/)
+    : device_(&device), data_(std::make_unique<std::byte[]>(bytes)), bytes_(bytes) {  // NOLINT
+  std::fill_n(data_.get(), bytes, kPoison);
+}
+
+PinnedMemory::~PinnedMemory() {
+  if (data_) device_->run_all();
+}
+
+void Event::record(DeviceStream& stream) {
+  const std::uint64_t number = ++state_->recorded;
+  stream.enqueue({{}, [state = state_, number] { state->reached = std::max(state->reached, number); }});
+}
+
+void Event::synchronize() {
+  const std::uint64_t number = state_->recorded;
+  device_->run_until([&] { return state_->reached >= number; });
+}
+
+DeviceStream::DeviceStream(Device& device) : device_(&device) {
+  device.queues_.push_back(&queue_);
+}
+
+DeviceStream::~DeviceStream() {
+  device_->run_all();
+  std::erase(device_->queues_, &queue_);
+}
+
+void DeviceStream::enqueue(Device::Operation operation) {
+  device_->throw_if_lost();
+  if (queue_.recording != nullptr) {
+    queue_.recording->push_back(std::move(operation));
+  } else {
+    queue_.operations.push_back(std::move(operation));
+  }
+}
+
+void DeviceStream::synchronize() {
+  if (queue_.recording != nullptr) throw DeviceError("the host waits for a stream that is being recorded");
+  device_->run_until([this] { return queue_.operations.empty(); });
+}
+
+void DeviceStream::copy(View source, View target) {
+  DML_ASSERT(source.bytes() == target.bytes(), "a copy between views of different sizes");
+  if (source.empty()) return;
+  enqueue({{}, [source, target] { std::memcpy(target.data, source.data, source.bytes()); }});
+}
+
+void DeviceStream::clear(View target) {
+  if (target.empty()) return;
+  enqueue({{}, [target] { std::memset(target.data, 0, target.bytes()); }});
+}
+
+void DeviceStream::wait(const Event& event) {
+  const std::uint64_t number = event.state_->recorded;
+  enqueue({[state = event.state_, number] { return state->reached >= number; }, [] {}});
+}
+
+void DeviceStream::enqueue_launch(const char* name, const LaunchShape& shape, bool cooperative,
+                                  std::function<void()> body) {
+  check_launch(name, shape, cooperative);
+  enqueue({{}, [device = device_, name, shape, cooperative, body = std::move(body)] {
+             device->run_kernel(name, shape, cooperative, body);
+           }});
+}
+
+Graph::Graph(DeviceStream& stream, const std::function<void()>& enqueue) {
+  DML_ASSERT(stream.queue_.recording == nullptr, "a stream records one graph at a time");
+  stream.queue_.recording = &operations_;
+  try {
+    enqueue();
+  } catch (...) {
+    stream.queue_.recording = nullptr;
+    throw;
+  }
+  stream.queue_.recording = nullptr;
+}
+
+void Graph::launch(DeviceStream& stream) const {
+  for (const Device::Operation& operation : operations_) stream.enqueue(operation);
+}
+
+}  // namespace dml::emulator
