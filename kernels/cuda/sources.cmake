@@ -14,11 +14,13 @@ set(DML_DEVICE_SOURCES
 # Kernels and their launchers.
 set(DML_KERNEL_SOURCES)
 foreach(kernel IN ITEMS
+    channel_sums.cu
     conv2d_direct_forward.cu
     conv2d_direct_input_gradient.cu
     conv2d_direct_weight_gradient.cu
     conv2d_tiled.cu
     linear.cu
+    max_pool.cu
     optimizer.cu
     pointwise.cu
     softmax_cross_entropy.cu)

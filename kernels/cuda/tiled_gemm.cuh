@@ -1,0 +1,296 @@
+// Matrix product by register tiles: C (M,N) = A (M,K) B (K,N), fp32.
+//
+// A block computes a tile of BM x BN, a thread TM x TN of it. Slices of BK columns of A and rows of B lie in
+// shared memory twice, so that the next slice is loaded while this one is multiplied; one barrier per slice.
+// Where a result has too few tiles to fill a device the reduction is split among blocks (split-K): each
+// writes its part to the workspace and a second kernel adds the parts in order. The split depends on M, N and
+// K alone, so that the bits of a result do not depend on the device.
+//
+// What A and B are is the loaders' business, so that convolutions are products of matrices that exist
+// nowhere:
+//
+//   struct Loader {
+//     struct Line;                                    what belongs to one row of A or column of B
+//     static constexpr bool kAlongReduction;          neighbours in memory are neighbours along K
+//     __device__ Line line(int outer) const;          outer < M (or N)
+//     __device__ float load(const Line&, int k) const;
+//   };
+//
+// and what becomes of a sum is the epilogue's: epilogue(m, n, sum) stores it.
+// Shared memory: 2 BK (BM + BN + 8) floats. sm_90, nvcc 13.0: 8x8 tiles need about 128 registers (see
+// resources.txt).
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/cuda/device.h"
+
+namespace dml::DML_DEVICE {
+
+struct GemmSizes {
+  int M = 0, N = 0, K = 0;
+  int splits = 1;
+  int split_length = 0;  ///< of K; a multiple of BK
+};
+
+/// 8x8 results a thread: for results of many tiles.
+struct LargeTile {
+  static constexpr int kM = 64, kN = 64, kK = 16, kThreadM = 8, kThreadN = 4;
+  static constexpr int kThreads = (kM / kThreadM) * (kN / kThreadN);
+};
+
+/// For skinny results: batches of 32, ten classes.
+struct SmallTile {
+  static constexpr int kM = 32, kN = 32, kK = 16, kThreadM = 4, kThreadN = 2;
+  static constexpr int kThreads = (kM / kThreadM) * (kN / kThreadN);
+};
+
+constexpr int kBlocksToFill =
+    128;  // about the multiprocessors of an H100; a constant, whatever the device is
+
+template <class Tile>
+struct GemmShared {
+  // Padded by 4 so that the stores along a column meet different banks, and rows stay 16-byte aligned.
+  float a[2][Tile::kK][Tile::kM + 4];
+  float b[2][Tile::kK][Tile::kN + 4];
+};
+
+/// The elements of one slice that a thread loads: kOuter x kK elements over all threads.
+template <class Tile, class Loader, int kOuter>
+struct SliceLoads {
+  static constexpr int kCount = kOuter * Tile::kK / Tile::kThreads;
+  static_assert(kOuter * Tile::kK % Tile::kThreads == 0, "every thread loads as many elements");
+
+  __device__ static int outer_of(int i) {
+    const int place = static_cast<int>(threadIdx.x) + i * Tile::kThreads;
+    return Loader::kAlongReduction ? place / Tile::kK : place % kOuter;
+  }
+  __device__ static int k_of(int i) {
+    const int place = static_cast<int>(threadIdx.x) + i * Tile::kThreads;
+    return Loader::kAlongReduction ? place % Tile::kK : place / kOuter;
+  }
+
+  typename Loader::Line line[kCount];
+  bool inside[kCount];
+
+  __device__ SliceLoads(const Loader& loader, int first, int outer) {
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      const int index = first + outer_of(i);
+      inside[i] = index < outer;
+      line[i] = loader.line(inside[i] ? index : 0);
+    }
+  }
+  __device__ void load(const Loader& loader, int k0, int k_end, float (&values)[kCount]) const {
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      const int k = k0 + k_of(i);
+      values[i] = inside[i] && k < k_end ? loader.load(line[i], k) : 0.0F;
+    }
+  }
+  template <int kWidth>
+  __device__ static void store(const float (&values)[kCount], float (&slice)[Tile::kK][kWidth]) {
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) slice[k_of(i)][outer_of(i)] = values[i];
+  }
+};
+
+/// Grid: (tiles of N, tiles of M, splits). `parts` (splits, M, N) takes the sums where splits > 1.
+template <class Tile, class A, class B, class Epilogue>
+__global__ void __launch_bounds__(Tile::kThreads)
+    tiled_gemm_kernel(GemmSizes sizes, A a, B b, Epilogue epilogue, float* parts) {
+  GemmShared<Tile>& shared = shared_memory<GemmShared<Tile>>();
+  const int m0 = static_cast<int>(blockIdx.y) * Tile::kM;
+  const int n0 = static_cast<int>(blockIdx.x) * Tile::kN;
+  const int k_begin = static_cast<int>(blockIdx.z) * sizes.split_length;
+  const int k_end = min(sizes.K, k_begin + sizes.split_length);
+  const int thread_m = static_cast<int>(threadIdx.x) / (Tile::kN / Tile::kThreadN) * Tile::kThreadM;
+  const int thread_n = static_cast<int>(threadIdx.x) % (Tile::kN / Tile::kThreadN) * Tile::kThreadN;
+
+  using LoadsA = SliceLoads<Tile, A, Tile::kM>;
+  using LoadsB = SliceLoads<Tile, B, Tile::kN>;
+  const LoadsA loads_a(a, m0, sizes.M);
+  const LoadsB loads_b(b, n0, sizes.N);
+  float next_a[LoadsA::kCount];
+  float next_b[LoadsB::kCount];
+  float sum[Tile::kThreadM][Tile::kThreadN] = {};
+
+  loads_a.load(a, k_begin, k_end, next_a);
+  loads_b.load(b, k_begin, k_end, next_b);
+  int buffer = 0;
+  for (int k0 = k_begin; k0 < k_end; k0 += Tile::kK) {
+    LoadsA::store(next_a, shared.a[buffer]);
+    LoadsB::store(next_b, shared.b[buffer]);
+    // Also keeps this slice apart from the reads of the one before the last, which lay in the same buffer.
+    __syncthreads();
+    if (k0 + Tile::kK < k_end) {
+      loads_a.load(a, k0 + Tile::kK, k_end, next_a);
+      loads_b.load(b, k0 + Tile::kK, k_end, next_b);
+    }
+#pragma unroll
+    for (int k = 0; k < Tile::kK; ++k) {
+      float column[Tile::kThreadM];
+      float row[Tile::kThreadN];
+#pragma unroll
+      for (int i = 0; i < Tile::kThreadM; ++i) column[i] = shared.a[buffer][k][thread_m + i];
+#pragma unroll
+      for (int j = 0; j < Tile::kThreadN; ++j) row[j] = shared.b[buffer][k][thread_n + j];
+#pragma unroll
+      for (int i = 0; i < Tile::kThreadM; ++i) {
+#pragma unroll
+        for (int j = 0; j < Tile::kThreadN; ++j) sum[i][j] = fmaf(column[i], row[j], sum[i][j]);
+      }
+    }
+    buffer ^= 1;
+  }
+
+#pragma unroll
+  for (int i = 0; i < Tile::kThreadM; ++i) {
+    const int m = m0 + thread_m + i;
+    if (m >= sizes.M) continue;
+#pragma unroll
+    for (int j = 0; j < Tile::kThreadN; ++j) {
+      const int n = n0 + thread_n + j;
+      if (n >= sizes.N) continue;
+      if (parts == nullptr) {
+        epilogue(m, n, sum[i][j]);
+      } else {
+        parts[(static_cast<std::int64_t>(blockIdx.z) * sizes.M + m) * sizes.N + n] = sum[i][j];
+      }
+    }
+  }
+}
+
+constexpr int kSumThreads = 128;
+
+/// The parts of each result, added in order.
+template <class Epilogue>
+__global__ void __launch_bounds__(kSumThreads)
+    sum_parts_kernel(GemmSizes sizes, const float* parts, Epilogue epilogue) {
+  const int result = static_cast<int>(blockIdx.x) * kSumThreads + static_cast<int>(threadIdx.x);
+  const int results = sizes.M * sizes.N;
+  if (result >= results) return;
+  float sum = parts[result];
+  for (int split = 1; split < sizes.splits; ++split) {
+    sum += parts[static_cast<std::int64_t>(split) * results + result];
+  }
+  epilogue(result / sizes.N, result % sizes.N, sum);
+}
+
+constexpr std::int64_t ceil_divide(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
+
+/// Large tiles where both sides fill them and there are enough; a rule of the shape alone.
+inline bool takes_large_tiles(std::int64_t M, std::int64_t N) {
+  return M > SmallTile::kM && N > SmallTile::kN &&
+         ceil_divide(M, LargeTile::kM) * ceil_divide(N, LargeTile::kN) >= kBlocksToFill / 4;
+}
+
+inline GemmSizes gemm_sizes(std::int64_t M, std::int64_t N, std::int64_t K) {
+  const bool large = takes_large_tiles(M, N);
+  const std::int64_t slice = large ? LargeTile::kK : SmallTile::kK;
+  const std::int64_t tiles = large ? ceil_divide(M, LargeTile::kM) * ceil_divide(N, LargeTile::kN)
+                                   : ceil_divide(M, SmallTile::kM) * ceil_divide(N, SmallTile::kN);
+  const std::int64_t slices = ceil_divide(K, slice);
+  // A split of fewer than two slices costs more than it brings.
+  const std::int64_t wanted =
+      std::clamp<std::int64_t>(kBlocksToFill / tiles, 1, std::max<std::int64_t>(1, slices / 2));
+  const std::int64_t length = ceil_divide(slices, wanted) * slice;
+  return {static_cast<int>(M), static_cast<int>(N), static_cast<int>(K),
+          static_cast<int>(ceil_divide(K, length)), static_cast<int>(length)};
+}
+
+/// Floats of workspace for the parts of a split product.
+inline std::int64_t gemm_workspace(std::int64_t M, std::int64_t N, std::int64_t K) {
+  const GemmSizes sizes = gemm_sizes(M, N, K);
+  return sizes.splits > 1 ? static_cast<std::int64_t>(sizes.splits) * M * N : 0;
+}
+
+/// Grids and indices fit: rows of tiles in y, and 31 bits for each matrix.
+inline bool supports_gemm(std::int64_t M, std::int64_t N, std::int64_t K) {
+  constexpr std::int64_t kLargest = std::int64_t{1} << 31;
+  return ceil_divide(M, SmallTile::kM) <= 65535 && M * N < kLargest && M * K < kLargest && N * K < kLargest &&
+         std::max({M, N, K}) < kLargest / 2;
+}
+
+template <class Tile, class A, class B, class Epilogue>
+void launch_tiles(const char* name, const GemmSizes& sizes, const A& a, const B& b, const Epilogue& epilogue,
+                  float* parts, DeviceStream& stream) {
+  const LaunchShape shape{
+      .blocks = {static_cast<unsigned>(ceil_divide(sizes.N, Tile::kN)),
+                 static_cast<unsigned>(ceil_divide(sizes.M, Tile::kM)), static_cast<unsigned>(sizes.splits)},
+      .threads = {static_cast<unsigned>(Tile::kThreads)}};
+  launch(name, tiled_gemm_kernel<Tile, A, B, Epilogue>, shape, stream, sizes, a, b, epilogue, parts);
+}
+
+/// epilogue(m, n, sum over k of A(m,k) B(k,n)) for all m < M, n < N; K may be 0 only where M or N is.
+template <class A, class B, class Epilogue>
+void tiled_gemm(const char* name, std::int64_t M, std::int64_t N, std::int64_t K, const A& a, const B& b,
+                const Epilogue& epilogue, float* workspace, DeviceStream& stream) {
+  if (M == 0 || N == 0) return;
+  const GemmSizes sizes = gemm_sizes(M, N, K);
+  float* const parts = sizes.splits > 1 ? workspace : nullptr;
+  if (takes_large_tiles(M, N)) {
+    launch_tiles<LargeTile>(name, sizes, a, b, epilogue, parts, stream);
+  } else {
+    launch_tiles<SmallTile>(name, sizes, a, b, epilogue, parts, stream);
+  }
+  if (parts == nullptr) return;
+  const auto blocks = static_cast<unsigned>(ceil_divide(M * N, kSumThreads));
+  launch("sum_parts", sum_parts_kernel<Epilogue>, {.blocks = {blocks}, .threads = {kSumThreads}}, stream,
+         sizes, static_cast<const float*>(parts), epilogue);
+}
+
+// ---- what linear layers and convolutions share
+
+/// A row-major matrix whose lines run along the reduction: element (outer, k) is values[outer * K + k].
+struct RowsAlongReduction {
+  static constexpr bool kAlongReduction = true;
+  const float* values;
+  int length;  ///< K
+
+  struct Line {
+    const float* row;
+  };
+  __device__ __forceinline__ Line line(int outer) const {
+    return {values + static_cast<std::int64_t>(outer) * length};
+  }
+  __device__ __forceinline__ float load(const Line& line, int k) const { return line.row[k]; }
+};
+
+/// A row-major matrix whose lines run across: element (outer, k) is values[k * width + outer].
+struct RowsAcrossReduction {
+  static constexpr bool kAlongReduction = false;
+  const float* values;
+  int width;
+
+  struct Line {
+    int outer;
+  };
+  __device__ __forceinline__ Line line(int outer) const { return {outer}; }
+  __device__ __forceinline__ float load(const Line& line, int k) const {
+    return values[static_cast<std::int64_t>(k) * width + line.outer];
+  }
+};
+
+/// d(loss)/d(result) behind a ReLU: dy where y > 0, else 0; y null: dy.
+struct MaskedGradient {
+  const float* dy;
+  const float* y;
+
+  __device__ __forceinline__ float at(std::int64_t i) const {
+    return y == nullptr || y[i] > 0 ? dy[i] : 0.0F;
+  }
+};
+
+__device__ __forceinline__ float with_relu(float value, bool relu) {
+  return relu && value <= 0 ? 0.0F : value;  // a NaN stays one
+}
+
+/// Gradients of biases: `gradient` is (samples, channels, inner).
+void channel_sums(std::int64_t samples, std::int64_t channels, std::int64_t inner,
+                  const MaskedGradient& gradient, float* sums, bool accumulate, DeviceStream& stream);
+
+}  // namespace dml::DML_DEVICE
