@@ -108,7 +108,7 @@ INSTANTIATE_TEST_SUITE_P(Lenet, EmulatorSplit,
                                            Split{"conv_fc", stages({2}, Schedule::sequential, 1)},
                                            Split{"conv_fc_gpipe_3", stages({2}, Schedule::gpipe, 3)},
                                            Split{"cuts_1_2_3", stages({1, 2, 3}, Schedule::gpipe, 4)}),
-                         [](const ::testing::TestParamInfo<Split>& info) { return info.param.name; });
+                         [](const ::testing::TestParamInfo<Split>& p) { return p.param.name; });
 
 }  // namespace
 }  // namespace dml
