@@ -45,13 +45,16 @@ std::vector<Finding> find_gpus(const Environment& environment) {
     findings.push_back({false, "GPU", inventory.problem + "; runs use the CPU"});
   }
   for (const NvidiaDevice& device : inventory.devices) {
-    findings.push_back({true, "GPU",
-                        device.name + ", compute capability " + std::to_string(device.compute_major) + "." +
-                            std::to_string(device.compute_minor) + ", " +
-                            decimal(static_cast<double>(device.memory_bytes) / (1 << 30), 1) +
-                            " GiB; the driver speaks CUDA " + inventory.driver_api +
-                            "; this build has no CUDA backend and uses the CPU"});
+    findings.push_back(
+        {true, "GPU",
+         device.name + ", compute capability " + std::to_string(device.compute_major) + "." +
+             std::to_string(device.compute_minor) + ", " +
+             decimal(static_cast<double>(device.memory_bytes) / (1 << 30), 1) +
+             " GiB; the driver speaks CUDA " + inventory.driver_api +
+             (environment.has_cuda ? "" : "; this build has no CUDA backend and uses the CPU")});
   }
+  findings.push_back(
+      {environment.has_cuda, "CUDA backend", environment.has_cuda ? "built" : "not built: no nvcc"});
   const std::string toolkit = cuda_toolkit_version();
   findings.push_back({!toolkit.empty(), "CUDA toolkit",
                       toolkit.empty() ? "none when this program was built; not needed on the CPU"
@@ -59,12 +62,14 @@ std::vector<Finding> find_gpus(const Environment& environment) {
   return findings;
 }
 
-Finding find_backend() {
+Finding find_backend(Device device, const std::string& name) {
   try {
-    static_cast<void>(make_backend(RunConfig{}, 0));
-    return {true, "CPU backend", "starts"};
+    RunConfig config;
+    config.device = device;
+    static_cast<void>(make_backend(config, 0));
+    return {true, name, "starts"};
   } catch (const std::exception& error) {
-    return {false, "CPU backend", std::string("does not start: ") + error.what()};
+    return {false, name, std::string("does not start: ") + error.what()};
   }
 }
 
@@ -144,8 +149,8 @@ int run_doctor(const Invocation& invocation, const Environment& environment) {
     findings.insert(findings.end(), more.begin(), more.end());
   };
   add({find_cpu(environment)});
-  const Finding backend = find_backend();
-  add({backend});
+  const Finding backend = find_backend(Device::cpu, "CPU backend");
+  add({backend, find_backend(Device::emulator, "emulator")});
   add(find_gpus(environment));
   for (const LibraryVersion& library : library_versions()) {
     add({{true, library.name, library.version + ", " + library.role}});

@@ -137,14 +137,20 @@ error naming both.
 )";
 
 constexpr std::string_view kDevices =
-    R"(  --device auto    the best that this build has [default]; in this version that is the CPU
-  --device cpu     oneDNN
+    R"(  --device auto    a GPU where the build has CUDA and the machine a GPU, else the CPU [default]
+  --device cpu     oneDNN, and vector kernels of our own
+  --device cuda    our CUDA kernels; compute capability 8.0 or newer
+  --device emulator
+                   the same kernels on the CPU, every CUDA thread by itself: to look for mistakes
+                   in them, a hundred times slower and more. Try --limit-train 640.
+  --gpus 0,1       GPUs of the ranks on this machine, among those that CUDA_VISIBLE_DEVICES shows;
+                   0,0 lets two ranks share one [rank r has GPU r; data-parallel: all of them]
   --threads T      per rank [usable cores / ranks on this machine]
   --ranks N        processes that share the work [2 in parallel modes, one per stage in
                    model-parallel]
 
-This version has no CUDA backend: --device cuda and --gpus say what was found and which line
-runs the same job on the CPU.
+Where a GPU is asked for and there is none, the error says what was found and which line runs the
+same job on the CPU.
 )";
 
 constexpr std::array kTopics = {

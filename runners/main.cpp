@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/train/backends.h"
 #include "kernels/base/error.h"
 #include "runners/benchmark.h"
 #include "runners/cli/flags.h"
@@ -126,7 +127,8 @@ int main(int argc, char** argv) {
   dml::restart_with_short_spin(argv);
   // A reader that went away is an error when it is written to, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
-  const dml::Environment environment = dml::read_environment(argc > 0 ? argv[0] : "");
+  dml::Environment environment = dml::read_environment(argc > 0 ? argv[0] : "");
+  environment.has_cuda = dml::has_cuda_backend();
   int exit_code = 0;
   try {
     const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);

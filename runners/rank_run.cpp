@@ -79,6 +79,11 @@ std::string RankRun::headline() {
   text += to_string(config.parallel.mode) + " on " + plural(context_.world_size, "rank") + " x " +
           plural(config.threads, "thread") + " (" + to_string(config.device) + ", " +
           to_string(config.precision) + "): " + batch_meaning(config) + "\n";
+  if (config.device == Device::emulator) {
+    text +=
+        "the emulator runs every CUDA thread by itself, to look for mistakes in kernels: some hundred times "
+        "slower than --device cpu\n";
+  }
   if (topology.stage_count() > 1) {
     const std::vector<double> shares = stage_work(topology, model);
     std::string stages;

@@ -189,7 +189,16 @@ void Executor::clear_gradients() {
   parts_.stream.clear(parts_.parameters.gradients.slice(range.first, range.count));
 }
 
+/// What is communicated has to be there: on a device, work that was enqueued is waited for, and is compute.
+void Executor::finish_compute() {
+  if (parts_.backend.memory() == Memory::host) return;
+  const std::int64_t start = monotonic_ns();
+  parts_.stream.synchronize();
+  parts_.timeline.add_compute("device", start, monotonic_ns());
+}
+
 void Executor::reduce(const ParameterRange& bucket) {
+  finish_compute();
   const View gradients = parts_.parameters.gradients.slice(bucket.first, bucket.count);
   CommunicationRecord record{.kind = CommunicationRecord::Kind::collective, .start_ns = monotonic_ns()};
   if (parts_.aggregate == Aggregate::allreduce) {
@@ -208,6 +217,7 @@ void Executor::reduce(const ParameterRange& bucket) {
 }
 
 void Executor::communicate(const Action& action, Executable& stage) {
+  finish_compute();
   Communicator& peers = parts_.communicator;
   CommunicationRecord record{.peer = action.peer, .start_ns = monotonic_ns()};
   switch (action.verb) {

@@ -81,6 +81,7 @@ class Executor {
   void forward(Executable& stage, const std::vector<std::int64_t>& samples, StepOutcome& outcome);
   void backward(Executable& stage, Phase phase);
   void clear_gradients();
+  void finish_compute();
   void reduce(const ParameterRange& bucket);
   void communicate(const Action& action, Executable& stage);
   static void check_output(Executable& stage, StepOutcome& outcome);

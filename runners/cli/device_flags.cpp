@@ -11,6 +11,7 @@ namespace dml {
 namespace {
 
 constexpr std::int64_t kLargestDeviceId = 1023;
+constexpr int kLeastComputeMajor = 8;  // as the kernels need it
 
 /// Quoted for a shell when it has to be.
 std::string quoted(const std::string& word) {
@@ -52,46 +53,92 @@ std::string runnable_line(const Environment& environment, std::span<const std::s
   return extra.empty() ? line : line + " " + extra;
 }
 
-Device read_device(FlagReader& flags, std::span<const std::string> words, const Environment& environment) {
+namespace {
+
+/// The ids of --gpus; empty when the flag is not there.
+std::vector<int> read_gpu_list(FlagReader& flags, const std::string& device) {
+  if (!flags.given("gpus")) return {};
+  if (device != "auto" && device != "cuda") {
+    throw UsageError("--gpus " + flags.typed("gpus") + " and --device " + device +
+                     " contradict each other. Leave one of them out.");
+  }
+  const auto ids = parse_integer_list("gpus", flags.typed("gpus"), {0, kLargestDeviceId},
+                                      "Device ids are numbers: write for example --gpus 0,1.");
+  if (flags.given("ranks") && flags.typed("ranks") != std::to_string(ids.size())) {
+    throw UsageError("--gpus " + flags.typed("gpus") + " names " + std::to_string(ids.size()) +
+                     " devices, one rank each, but --ranks says " + shown(flags.typed("ranks")) +
+                     ". Leave --ranks out.");
+  }
+  return {ids.begin(), ids.end()};
+}
+
+bool can_compute(const NvidiaDevice& device) {
+  return device.compute_major >= kLeastComputeMajor;
+}
+
+/// What is wrong with the GPUs that a run asks for, as half a sentence; empty when nothing is. `gpus` are the
+/// ids of
+/// --gpus, or empty for the first `ranks` GPUs.
+std::string problem_with(const NvidiaInventory& inventory, const Environment& environment,
+                         const std::vector<int>& gpus) {
+  if (!environment.has_cuda) {
+    return "this build has no CUDA backend; this machine has " + inventory.describe();
+  }
+  if (inventory.devices.empty()) return "this machine has " + inventory.describe();
+  const int found = static_cast<int>(inventory.devices.size());
+  for (const int id : gpus.empty() ? std::vector<int>{0} : gpus) {
+    if (id >= found) {
+      return "there is no GPU " + std::to_string(id) + ": this process may use " + inventory.describe() +
+             ", numbered from 0";
+    }
+    const NvidiaDevice& device = inventory.devices[static_cast<std::size_t>(id)];
+    if (!can_compute(device)) {
+      return "GPU " + std::to_string(id) + " (" + device.name + ") has compute capability " +
+             std::to_string(device.compute_major) + "." + std::to_string(device.compute_minor) +
+             ", and the kernels need at least " + std::to_string(kLeastComputeMajor) + ".0";
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+DeviceChoice read_device(FlagReader& flags, std::span<const std::string> words,
+                         const Environment& environment) {
   static const std::vector<std::string> kChoices = {"auto", "cpu", "cuda", "emulator"};
   const std::string word = flags.given("device") ? flags.typed("device") : "auto";
   if (std::find(kChoices.begin(), kChoices.end(), word) == kChoices.end()) {
     const bool means_cuda = word == "gpu" || word == "nvidia" || word.starts_with("cuda:");
     refuse_choice("device", word, kChoices, means_cuda ? std::optional<std::string>("cuda") : std::nullopt);
   }
+  const auto source = word == "auto" ? Setting::Source::derived : Setting::Source::flag;
+  if (word == "cpu" || word == "emulator") {
+    static_cast<void>(read_gpu_list(flags, word));  // which contradicts it
+    flags.note("device", word, source);
+    return {word == "cpu" ? Device::cpu : Device::emulator, {}};
+  }
 
-  std::int64_t devices = 1;
-  if (flags.given("gpus")) {
-    if (word != "auto" && word != "cuda") {
-      throw UsageError("--gpus " + flags.typed("gpus") + " and --device " + word +
-                       " contradict each other. Leave one of them out.");
-    }
-    const auto ids = parse_integer_list("gpus", flags.typed("gpus"), {0, kLargestDeviceId},
-                                        "Device ids are numbers: write for example --gpus 0,1.");
-    devices = static_cast<std::int64_t>(ids.size());
-    if (flags.given("ranks") && flags.typed("ranks") != std::to_string(devices)) {
-      throw UsageError("--gpus " + flags.typed("gpus") + " names " + std::to_string(devices) +
-                       " devices, one rank each, but --ranks says " + shown(flags.typed("ranks")) +
-                       ". Leave --ranks out.");
-    }
+  const std::vector<int> gpus = read_gpu_list(flags, word);
+  const bool asked = word == "cuda" || !gpus.empty();
+  if (!asked && !environment.has_cuda) {
+    flags.note("device", "cpu", source, "this build has no CUDA backend");
+    return {Device::cpu, {}};
   }
-  if (flags.given("gpus") || word == "cuda") {
-    const std::string asked = flags.given("gpus") ? "--gpus " + flags.typed("gpus") : "--device cuda";
-    throw UnavailableError(asked + ": this build has no CUDA backend; this machine has " +
-                           environment.find_gpus().describe() + ". The same job on the CPU:\n  " +
-                           line_on_cpu(flags, words, environment, devices));
+  const NvidiaInventory inventory = environment.find_gpus();
+  const std::string problem = problem_with(inventory, environment, gpus);
+  if (problem.empty()) {
+    flags.note("device", "cuda", source, inventory.describe());
+    if (!gpus.empty()) flags.note("gpus", flags.typed("gpus"), Setting::Source::flag);
+    return {Device::cuda, gpus};
   }
-  if (word == "emulator") {
-    throw UnavailableError(
-        "--device emulator: this build has no emulator backend. The same job on the CPU:\n  " +
-        line_on_cpu(flags, words, environment, devices));
+  if (!asked) {
+    flags.note("device", "cpu", source, problem);
+    return {Device::cpu, {}};
   }
-  if (word == "auto") {
-    flags.note("device", "cpu", Setting::Source::derived, "the only backend of this build");
-  } else {
-    flags.note("device", "cpu", Setting::Source::flag);
-  }
-  return Device::cpu;
+  const std::string words_asked = flags.given("gpus") ? "--gpus " + flags.typed("gpus") : "--device cuda";
+  const auto devices = static_cast<std::int64_t>(std::max<std::size_t>(1, gpus.size()));
+  throw UnavailableError(words_asked + ": " + problem + ". The same job on the CPU:\n  " +
+                         line_on_cpu(flags, words, environment, devices));
 }
 
 }  // namespace dml

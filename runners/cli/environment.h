@@ -14,6 +14,7 @@ struct Environment {
   std::string program = "dml_engine";  ///< as the user calls it, for the lines that messages suggest
   Variables variables;
   int usable_cores = 1;
+  bool has_cuda = false;  ///< this program was built with the CUDA backend
   std::function<NvidiaInventory()> find_gpus = find_nvidia_devices;  ///< slow; asked only when a GPU matters
 };
 

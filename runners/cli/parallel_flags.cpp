@@ -85,7 +85,17 @@ class ParallelReader {
       from_flag =
           parse_integer("ranks", flags_.typed("ranks"), {1, kMostRanks}, "Write for example --ranks 2.");
     }
-    if (!contract_.is_rank()) return from_flag;
+    if (!contract_.is_rank()) {
+      if (!config_.gpus.empty()) return static_cast<std::int64_t>(config_.gpus.size());  // one rank each
+      return from_flag;
+    }
+    if (!config_.gpus.empty() &&
+        config_.gpus.size() != static_cast<std::size_t>(contract_.local_world_size)) {
+      throw UsageError(
+          "--gpus " + flags_.typed("gpus") + " names " + std::to_string(config_.gpus.size()) +
+          " devices, but the launcher has started " + std::to_string(contract_.local_world_size) +
+          " ranks on this host. Name one device for each, or leave --gpus out: rank r then has GPU r.");
+    }
     if (from_flag && *from_flag != contract_.world_size) {
       throw UsageError("--ranks " + std::to_string(*from_flag) + " and " + std::string(world_variable()) +
                        "=" + std::to_string(contract_.world_size) +
@@ -98,10 +108,15 @@ class ParallelReader {
     return contract_.source == Contract::Source::supervisor ? "DML_WORLD_SIZE" : "WORLD_SIZE";
   }
 
+  /// "--ranks 2", or whatever else asks for so many ranks.
+  std::string who_wants(std::int64_t ranks) const {
+    if (flags_.given("ranks")) return "--ranks " + std::to_string(ranks);
+    if (!contract_.is_rank()) return "--gpus " + flags_.typed("gpus");
+    return std::string(world_variable()) + "=" + std::to_string(ranks);
+  }
+
   [[noreturn]] void ask_for_mode(std::int64_t ranks) const {
-    const bool from_flag = flags_.given("ranks");
-    const std::string who = from_flag ? "--ranks " + std::to_string(ranks)
-                                      : std::string(world_variable()) + "=" + std::to_string(ranks);
+    const std::string who = who_wants(ranks);
     const bool fits = ranks <= model_.layer_count();
     const std::string stages =
         fits && ranks > 2 ? " --split " + example_split(model_.layer_count(), ranks) : "";
@@ -193,23 +208,25 @@ class ParallelReader {
     const std::int64_t stages = static_cast<std::int64_t>(parallel_.split.size()) + 1;
     if (parallel_.mode == Mode::single) {
       if (wanted && *wanted > 1) {
-        throw UsageError(
-            "--mode single runs on one rank, but " +
-            (flags_.given("ranks") ? "--ranks says " : std::string(world_variable()) + " says ") +
-            std::to_string(*wanted) + ". Leave the ranks out, or write --mode data-parallel.");
+        throw UsageError("--mode single runs on one rank, but " + who_wants(*wanted) +
+                         " asks for more. Leave that out, or write --mode data-parallel.");
       }
       parallel_.ranks = 1;
     } else if (parallel_.mode == Mode::model_parallel) {
       if (wanted && *wanted != stages) refuse_ranks_for_split(*wanted, stages);
       parallel_.ranks = static_cast<int>(stages);
     } else {
-      parallel_.ranks = static_cast<int>(wanted.value_or(2));
+      const bool on_gpus = config_.device == Device::cuda;
+      parallel_.ranks = static_cast<int>(wanted.value_or(on_gpus ? gpu_count() : 2));
     }
+    check_gpus();
     const std::string ranks = std::to_string(parallel_.ranks);
     if (flags_.given("ranks")) {
       flags_.note("ranks", ranks, Setting::Source::flag);
     } else if (contract_.is_rank()) {
       flags_.note("ranks", ranks, Setting::Source::environment, std::string(world_variable()));
+    } else if (!config_.gpus.empty()) {
+      flags_.note("ranks", ranks, Setting::Source::derived, "one for each of --gpus");
     } else if (parallel_.mode == Mode::model_parallel) {
       flags_.note("ranks", ranks, Setting::Source::derived, "one per stage");
     } else {
@@ -217,10 +234,27 @@ class ParallelReader {
     }
   }
 
+  [[nodiscard]] std::int64_t gpu_count() const {
+    return static_cast<std::int64_t>(environment_.find_gpus().devices.size());
+  }
+
+  /// Without --gpus rank r of a host has GPU r.
+  void check_gpus() const {
+    if (config_.device != Device::cuda || !config_.gpus.empty() || parallel_.mode == Mode::single) return;
+    const std::int64_t local_ranks = contract_.is_rank() ? contract_.local_world_size : parallel_.ranks;
+    const std::int64_t found = gpu_count();
+    if (local_ranks <= found) return;
+    std::string shared = "0";
+    for (std::int64_t rank = 1; rank < local_ranks; ++rank) shared += "," + std::to_string(rank % found);
+    throw UnavailableError(std::to_string(local_ranks) +
+                           " ranks need as many GPUs, and this process may use " + std::to_string(found) +
+                           ". Ranks may share GPUs if you say so: --gpus " + shared +
+                           ". Or write --device cpu.");
+  }
+
   [[noreturn]] void refuse_ranks_for_split(std::int64_t ranks, std::int64_t stages) const {
-    const std::string who = flags_.given("ranks") ? "--ranks " : std::string(world_variable()) + "=";
     const int layers = model_.layer_count();
-    std::string fix = "Leave --ranks out.";
+    std::string fix = "Leave that out.";
     if (ranks == 1) {
       fix = "For one rank write --mode single.";
     } else if (ranks <= layers) {
@@ -230,7 +264,7 @@ class ParallelReader {
       fix = "Model " + model_.name + " has " + std::to_string(layers) + " layers, so at most " +
             std::to_string(layers) + " ranks can share it.";
     }
-    throw UsageError(who + std::to_string(ranks) + ": model-parallel needs one rank per stage, and --split " +
+    throw UsageError(who_wants(ranks) + ": model-parallel needs one rank per stage, and --split " +
                      text_of(parallel_.split) + " makes " + std::to_string(stages) + " stages. " + fix);
   }
 

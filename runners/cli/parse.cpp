@@ -57,11 +57,14 @@ void read_precision(FlagReader& flags, RunConfig& config) {
   static const std::vector<std::string> kPrecisions = {"fp32", "fp64"};
   const std::string word = flags.raw("precision");
   if (word == "tf32" || word == "bf16") {
-    throw UnavailableError(
-        "--precision " + word +
-        ": only GPUs compute in it, and this build has no CUDA backend. Write --precision fp32.");
+    throw UnavailableError("--precision " + word +
+                           ": this version does not compute in it. Write --precision fp32.");
   }
   config.precision = flags.choice("precision", kPrecisions) == "fp64" ? Precision::fp64 : Precision::fp32;
+  if (config.precision == Precision::fp64 && config.device != Device::cpu) {
+    throw UsageError("--precision fp64 runs on the CPU alone, and --device is " + to_string(config.device) +
+                     ". Write --device cpu, or leave --precision out.");
+  }
 }
 
 void read_data(FlagReader& flags, RunConfig& config) {
@@ -156,7 +159,9 @@ void read_deadline(FlagReader& flags, RunConfig& config) {
 /// Flags of every command that computes.
 void read_common(FlagReader& flags, std::span<const std::string> words, const Environment& environment,
                  Invocation& invocation) {
-  invocation.config.device = read_device(flags, words, environment);
+  DeviceChoice choice = read_device(flags, words, environment);
+  invocation.config.device = choice.device;
+  invocation.config.gpus = std::move(choice.gpus);
   invocation.config.model = flags.choice("model", model_names());
 }
 

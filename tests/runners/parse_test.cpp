@@ -361,7 +361,7 @@ INSTANTIATE_TEST_SUITE_P(
             "--ranks 0 --mode data-parallel", ExitCode::usage, {"--ranks 0", "from 1 to 1024", "--ranks 2"}},
         BadLine{"--ranks -1 --mode data-parallel", ExitCode::usage, {"--ranks -1", "from 1"}},
         BadLine{"--ranks two --mode data-parallel", ExitCode::usage, {"--ranks two", "whole number"}},
-        BadLine{"--ranks 2 --mode single", ExitCode::usage, {"--mode single", "--ranks says 2"}},
+        BadLine{"--ranks 2 --mode single", ExitCode::usage, {"--mode single", "--ranks 2 asks for more"}},
         BadLine{"--mode model-parallel --ranks 3", ExitCode::usage, {"3", "2 stages", "--split 1,2"}},
         BadLine{"--mode model-parallel --ranks 9", ExitCode::usage, {"4 layers", "at most 4"}},
         BadLine{"--mode model-parallel --ranks 1", ExitCode::usage, {"--mode single"}},
@@ -467,7 +467,10 @@ INSTANTIATE_TEST_SUITE_P(
                     BadLine{"--device cuda --epochs 1",
                             ExitCode::unavailable,
                             {"--device cuda", "\n  dml_engine --epochs 1 --device cpu"}},
-                    BadLine{"--device emulator", ExitCode::unavailable, {"emulator", "--device cpu"}},
+                    BadLine{"--device emulator --precision fp64",
+                            ExitCode::usage,
+                            {"--precision fp64", "--device is emulator", "--device cpu"}},
+                    BadLine{"--device emulator --gpus 0", ExitCode::usage, {"contradict"}},
                     BadLine{
                         "--precision bf16", ExitCode::unavailable, {"--precision bf16", "--precision fp32"}},
                     BadLine{"--device gpu", ExitCode::usage, {"Did you mean --device cuda?"}},
@@ -476,16 +479,65 @@ INSTANTIATE_TEST_SUITE_P(
                     BadLine{"--gpus 0 --device cpu", ExitCode::usage, {"contradict"}},
                     BadLine{"--gpus 0,1 --ranks 3", ExitCode::usage, {"2 devices", "3"}}));
 
-TEST(Parse, FoundDevicesAreNamedWhenTheBuildCannotUseThem) {
+/// A machine with `count` H100, and one old GPU behind them.
+Environment machine_with_gpus(int count, bool has_cuda) {
   Environment machine = plain_machine();
-  machine.find_gpus = [] {
-    NvidiaDevice device;
-    device.name = "H100";
-    return NvidiaInventory{"", "13.0", {device, device}};
+  machine.has_cuda = has_cuda;
+  machine.find_gpus = [count] {
+    std::vector<NvidiaDevice> devices(static_cast<std::size_t>(count),
+                                      {.name = "H100", .memory_bytes = 0, .compute_major = 9});
+    devices.push_back({.name = "P100", .memory_bytes = 0, .compute_major = 6});
+    return NvidiaInventory{"", "13.0", devices};
   };
-  const Refusal result = refusal(split("--gpus 0,1"), machine);
+  return machine;
+}
+
+TEST(Parse, FoundDevicesAreNamedWhenTheBuildCannotUseThem) {
+  const Refusal result = refusal(split("--gpus 0,1"), machine_with_gpus(2, false));
   EXPECT_EQ(result.code, ExitCode::unavailable);
-  EXPECT_NE(result.message.find("2 NVIDIA devices: H100, H100"), std::string::npos) << result.message;
+  EXPECT_NE(result.message.find("no CUDA backend"), std::string::npos) << result.message;
+  EXPECT_NE(result.message.find("3 NVIDIA devices: H100, H100, P100"), std::string::npos) << result.message;
+}
+
+TEST(Parse, GpusAreRanks) {
+  const Environment machine = machine_with_gpus(2, true);
+  EXPECT_EQ(parse("--epochs 1", machine).config.device, Device::cuda) << "auto is the GPU where there is one";
+  EXPECT_EQ(parse("--device cpu", machine).config.device, Device::cpu);
+  EXPECT_EQ(parse("--device emulator", machine).config.device, Device::emulator);
+  EXPECT_EQ(parse("--epochs 1", machine_with_gpus(2, false)).config.device, Device::cpu);
+  EXPECT_EQ(parse("--epochs 1").config.device, Device::cpu);
+
+  const Invocation shared = parse("--mode model-parallel --gpus 0,0", machine);
+  EXPECT_EQ(shared.config.device, Device::cuda);
+  EXPECT_EQ(shared.config.gpus, (std::vector<int>{0, 0}));
+  EXPECT_EQ(shared.config.parallel.ranks, 2);
+  EXPECT_EQ(parse("--mode data-parallel --gpus 1,0,1", machine).config.parallel.ranks, 3);
+  EXPECT_EQ(parse("--mode data-parallel --ranks 2", machine).config.parallel.ranks, 2);
+}
+
+struct GpuRefusal {
+  std::string line;
+  ExitCode code;
+  std::vector<std::string> fragments;
+};
+
+TEST(Parse, ImpossibleGpusAreRefused) {
+  const std::vector<GpuRefusal> cases = {
+      {"--gpus 5", ExitCode::unavailable, {"there is no GPU 5", "3 NVIDIA devices", "--device cpu"}},
+      {"--gpus 2", ExitCode::unavailable, {"GPU 2 (P100)", "6.0", "8.0"}},
+      {"--gpus 0,1", ExitCode::usage, {"--gpus 0,1 needs --mode", "--mode data-parallel"}},
+      {"--mode single --gpus 0,1", ExitCode::usage, {"--gpus 0,1", "--mode data-parallel"}},
+      {"--mode model-parallel --gpus 0,1,0", ExitCode::usage, {"--gpus 0,1,0", "2 stages"}},
+      {"--mode data-parallel --ranks 4", ExitCode::unavailable, {"4 ranks", "--gpus 0,1,2,0"}},
+      {"--precision fp64", ExitCode::usage, {"--precision fp64", "--device is cuda"}},
+  };
+  for (const GpuRefusal& expected : cases) {
+    const Refusal result = refusal(split(expected.line), machine_with_gpus(2, true));
+    EXPECT_EQ(result.code, expected.code) << expected.line;
+    for (const std::string& fragment : expected.fragments) {
+      EXPECT_NE(result.message.find(fragment), std::string::npos) << expected.line << ": " << result.message;
+    }
+  }
 }
 
 TEST(Parse, SuggestedLinesQuoteWhatAShellWouldChange) {
