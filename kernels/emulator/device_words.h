@@ -91,6 +91,7 @@ namespace dml::emulator {
 template <class Out, class In, class Function>
 Out warp_operation(std::uint32_t mask, const In& in, const char* doing, Site site, bool orders_memory,
                    Function&& f) {
+  const InMachine machine;
   Out out{};
   if (const auto meeting = join_warp_meeting(mask, &in, &out, doing, site)) {
     f(*meeting);
@@ -151,6 +152,7 @@ T shuffle(std::uint32_t mask, T value, int operand, int width, Shuffle mode, Sit
   if (width < 1 || width > 32 || !std::has_single_bit(static_cast<unsigned>(width))) {
     fail("shuffle of width " + std::to_string(width) + ", " + site.text());
   }
+  const InMachine machine;
   const In in{value, operand};
   return warp_operation<T>(mask, in, "shuffle", site, false, [&](WarpMeeting& meeting) {
     for_lanes(mask, [&](int lane) {
@@ -225,6 +227,7 @@ std::uint64_t bits(T value) {
 template <class T, class Function>
 T atomic_operation(T* address, Site site, Function next) {
   static_assert(sizeof(T) == 4 || sizeof(T) == 8);
+  const InMachine machine;
   atomic_begins(site);
   const T old = *address;
   const std::optional<T> value = next(old);

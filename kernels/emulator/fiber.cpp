@@ -1,5 +1,6 @@
 #include "kernels/emulator/fiber.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <sys/mman.h>
 #include <utility>
@@ -23,6 +24,9 @@ constexpr std::size_t kStackBytes = std::size_t{256} << 10U;
 constexpr std::size_t kStackBytes = std::size_t{64} << 10U;
 #endif
 constexpr std::size_t kGuardBytes = 4096;
+
+/// Where the stacks of this host thread lie, from the lowest to the highest.
+thread_local std::uintptr_t lowest_stack = UINTPTR_MAX, highest_stack = 0;
 
 }  // namespace
 
@@ -59,6 +63,13 @@ FiberStack::FiberStack() {
     throw UnavailableError("no memory for the stacks of emulated threads");
   }
   memory_ = static_cast<std::byte*>(memory);
+  lowest_stack = std::min(lowest_stack, reinterpret_cast<std::uintptr_t>(memory));
+  highest_stack = std::max(highest_stack, reinterpret_cast<std::uintptr_t>(memory) + kStackBytes);
+}
+
+bool FiberStack::any_may_hold(const void* address) {
+  const auto at = reinterpret_cast<std::uintptr_t>(address);
+  return at >= lowest_stack && at < highest_stack;
 }
 
 FiberStack::FiberStack(FiberStack&& other) noexcept : memory_(std::exchange(other.memory_, nullptr)) {}

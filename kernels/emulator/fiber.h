@@ -30,6 +30,8 @@ class FiberStack {
   /// A context that calls `entry` when it is first switched to. `entry` never returns.
   [[nodiscard]] Context begin(void (*entry)()) const;
   [[nodiscard]] bool holds(const void* address) const;
+  /// False when no stack of this host thread can hold the address; cheap.
+  [[nodiscard]] static bool any_may_hold(const void* address);
 
  private:
   std::byte* memory_ = nullptr;

@@ -19,6 +19,18 @@ constexpr std::size_t kSharedLimit = std::size_t{227} << 10U;
 constexpr std::size_t kMostResidentThreads = 16384;  // two mappings each, and the kernel allows 65530
 constexpr unsigned kIdleRounds = 2000;               // of nothing but polling: a deadlock
 constexpr std::align_val_t kSharedAlignment{16};
+// Around shared memory, so that a near miss hits nothing else. AddressSanitizer has red zones of its own.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr std::size_t kRedZoneBytes = 0;
+#else
+constexpr std::size_t kRedZoneBytes = 1024;
+#endif
+constexpr int kRedZone = 0xc5;
+
+bool is_untouched(const std::byte* red_zone) {
+  return std::all_of(red_zone, red_zone + kRedZoneBytes,
+                     [](std::byte byte) { return byte == std::byte{kRedZone}; });
+}
 
 /// Unwinds the fibers that an error left suspended.
 struct Cancelled {};
@@ -69,6 +81,11 @@ void exit_thread() {
   for (const auto& barrier : block.barriers) {
     if (barrier) error("and its block ends with arrivals at a named barrier that nobody waited for");
   }
+  for (const SharedVariable& variable : block.shared) {
+    if (is_untouched(variable.data - kRedZoneBytes) && is_untouched(variable.data + variable.bytes)) continue;
+    error("last of its block, which wrote outside of its " + std::to_string(variable.bytes) +
+          " bytes of shared memory");
+  }
   block.free_shared();
 }
 
@@ -108,6 +125,7 @@ void start_next(Block& block) {
     thread.polled = nullptr;
     thread.polls = 0;
     thread.copy_group = 0;
+    thread.in_machine = 0;
     make_ready(&thread);
   }
 }
@@ -183,7 +201,9 @@ class RunningGrid {
       }
     }
     for (const auto& block : grid.resident) {
-      for (Thread& thread : block->threads) idle_fibers.push_back(std::move(thread.fiber));
+      for (Thread& thread : block->threads) {
+        if (!thread.abandoned) idle_fibers.push_back(std::move(thread.fiber));
+      }
     }
     if (grid.observer != nullptr) grid.observer->launch_ends();
     current_grid = nullptr;
@@ -218,14 +238,34 @@ void join(std::shared_ptr<Meeting>& barrier, std::size_t expected, bool wait, co
 }
 
 SharedVariable& new_shared(Block& block, const void* key, std::size_t bytes) {
-  auto* const data = static_cast<std::byte*>(::operator new[](bytes, kSharedAlignment));
+  auto* const memory = static_cast<std::byte*>(::operator new[](bytes + 2 * kRedZoneBytes, kSharedAlignment));
+  std::byte* const data = memory + kRedZoneBytes;
+  std::memset(memory, kRedZone, kRedZoneBytes);
   std::memset(data, 0xff, bytes);
+  std::memset(data + bytes, kRedZone, kRedZoneBytes);
   SharedVariable& variable = block.shared.emplace_back(SharedVariable{key, data, bytes});
   if (current_grid->observer != nullptr) current_grid->observer->shared_memory_begins(block, variable);
   return variable;
 }
 
 }  // namespace
+
+MachineOptions& default_machine_options() {
+  static MachineOptions options;
+  return options;
+}
+
+namespace {
+ObserverFactory observer_factory = nullptr;
+}  // namespace
+
+void set_observer_factory(ObserverFactory factory) {
+  observer_factory = factory;
+}
+
+std::unique_ptr<Observer> make_observer() {
+  return observer_factory == nullptr ? nullptr : observer_factory();
+}
 
 std::string Site::text() const {
   const char* const slash = std::strrchr(file, '/');
@@ -237,7 +277,7 @@ void Block::free_shared() {
     if (current_grid != nullptr && current_grid->observer != nullptr) {
       current_grid->observer->shared_memory_ends(variable);
     }
-    ::operator delete[](variable.data, kSharedAlignment);
+    ::operator delete[](variable.data - kRedZoneBytes, kSharedAlignment);
   }
   shared.clear();
 }
@@ -245,6 +285,18 @@ void Block::free_shared() {
 void fail(const std::string& message) {
   throw DeviceError("kernel " + std::string(current_grid != nullptr ? current_grid->name : "?") + ": " +
                     message);
+}
+
+void abandon(const std::string& message) {
+  if (!current_grid->error) {
+    current_grid->error =
+        std::make_exception_ptr(DeviceError("kernel " + std::string(current_grid->name) + ": " + message));
+  }
+  current_thread->abandoned = true;
+  current_thread->in_kernel = false;
+  current_thread->state = ThreadState::done;
+  to_scheduler();
+  std::terminate();  // nobody resumes an abandoned thread
 }
 
 std::string text(const Thread& thread) {
@@ -462,6 +514,8 @@ void async_copy(void* to, const void* from, Site site) {
   if (misaligned(to) || misaligned(from)) {
     fail(text(*current_thread) + ": a cp.async address is not 16-byte aligned, " + site.text());
   }
+  if (current_grid->observer != nullptr)
+    current_grid->observer->accessed(from, sizeof(AsyncCopy::data), false);
   AsyncCopy copy{to, from, current_thread->copy_group, {}};
   std::memcpy(copy.data, from, sizeof copy.data);
   std::memset(to, 0xff, sizeof copy.data);
@@ -480,6 +534,7 @@ void async_wait(std::size_t groups_left) {
     if (std::memcmp(copy.data, copy.from, sizeof copy.data) != 0) {
       fail(text(*current_thread) + ": the source of a cp.async changed during the copy");
     }
+    if (current_grid->observer != nullptr) current_grid->observer->accessed(copy.to, sizeof copy.data, true);
     std::memcpy(copy.to, copy.data, sizeof copy.data);
   }
   copies.erase(copies.begin(), copies.begin() + static_cast<std::ptrdiff_t>(done));

@@ -39,6 +39,9 @@ struct MachineOptions {
   std::string dropped_barrier;   ///< "file.cu:12": barriers there do nothing, to see whether a test notices
 };
 
+/// What a new Device begins with; for tests.
+MachineOptions& default_machine_options();
+
 /// A place in a kernel, for messages and to tell barriers apart.
 struct Site {
   const char* file = "";
@@ -100,7 +103,9 @@ struct Thread {
   unsigned lane = 0, linear = 0;
   ThreadState state = ThreadState::done;
   bool in_kernel = false;
-  const char* doing = "";  ///< what it waits for, and where
+  bool abandoned = false;   ///< left in the middle of a kernel; its stack is not used again
+  unsigned in_machine = 0;  ///< inside the machine's own templates, whose accesses are nobody's mistake
+  const char* doing = "";   ///< what it waits for, and where
   Site site;
   const void* polled = nullptr;  ///< by the last atomic that changed nothing, and how many of those in a row
   std::uint64_t polled_value = 0;
@@ -146,11 +151,24 @@ class Observer {
   virtual void threads_meet(const std::vector<Thread*>& members) = 0;
   virtual void shared_memory_begins(const Block& block, const SharedVariable& variable) = 0;
   virtual void shared_memory_ends(const SharedVariable& variable) = 0;
+  /// The running thread reads or writes, by the machine's hand.
+  virtual void accessed(const void* address, std::size_t bytes, bool writes) = 0;
   virtual void fence(bool gpu_scope) = 0;
   virtual void atomic(const void* address, bool reads, bool writes) = 0;
   virtual void acquire(const void* address) = 0;
   virtual void release(const void* address) = 0;
+
+  // Between launches: memory of the device.
+  virtual void memory_begins(const std::byte* data, std::size_t bytes, const std::string& purpose) = 0;
+  virtual void memory_ends(const std::byte* data) = 0;
+  virtual void memory_written(const std::byte* data, std::size_t bytes) = 0;
 };
+
+/// Makes the observer of each Device from now on; null: none. For a program whose kernels report their
+/// accesses.
+using ObserverFactory = std::unique_ptr<Observer> (*)();
+void set_observer_factory(ObserverFactory factory);
+std::unique_ptr<Observer> make_observer();
 
 /// One launch while it runs.
 struct Grid {
@@ -185,10 +203,21 @@ void check_launch(const char* name, const LaunchShape& shape, bool cooperative);
 void run(Grid& grid);
 
 [[noreturn]] void fail(const std::string& message);
+/// Ends the launch with this error from a place that exceptions cannot leave.
+[[noreturn]] void abandon(const std::string& message);
 /// "block (0,1,0) thread (3,0,0)"
 std::string text(const Thread& thread);
 
 // ---- what device_words.h is made of
+
+/// While it lives, accesses of this thread are the machine's own.
+class InMachine {
+ public:
+  InMachine() { ++current_thread->in_machine; }
+  InMachine(const InMachine&) = delete;
+  InMachine& operator=(const InMachine&) = delete;
+  ~InMachine() { --current_thread->in_machine; }
+};
 
 void make_ready(Thread* thread);
 /// Lets the others run; by itself no progress.

@@ -7,19 +7,22 @@
 namespace dml::emulator {
 namespace {
 
-constexpr std::size_t kRedZoneBytes = 256;  // on both sides, a multiple of the alignment
-constexpr std::byte kRedZone{0xc5};
+constexpr std::size_t kRedZoneBytes = 1024;  // on both sides, a multiple of the alignment
+constexpr int kRedZone = 0xc5;
 constexpr std::byte kPoison{0xff};
 constexpr std::align_val_t kAlignment{256};
 
 bool is_red_zone(const std::byte* bytes) {
-  return std::all_of(bytes, bytes + kRedZoneBytes, [](std::byte byte) { return byte == kRedZone; });
+  static const std::vector<std::byte> untouched(kRedZoneBytes, std::byte{kRedZone});
+  return std::memcmp(bytes, untouched.data(), kRedZoneBytes) == 0;
 }
 
 }  // namespace
 
 Device::Device(const DeviceOptions& options)
     : properties_{.name = "emulator", .multiprocessors = 132, .memory_bytes = std::int64_t{80} << 30},
+      machine_(default_machine_options()),
+      observer_(make_observer()),
       random_(options.seed) {
   if (options.id < 0) throw UnavailableError("no emulated device " + std::to_string(options.id));
   machine_.seed = options.seed;
@@ -87,13 +90,19 @@ void Device::run_kernel(const char* name, const LaunchShape& shape, bool coopera
   grid.cooperative = cooperative;
   grid.options = machine_;
   if (machine_.seed != 0) grid.options.seed = machine_.seed + ++launches_;
-  grid.observer = observer_;
+  grid.observer = observer_.get();
   grid.body = body;
   run(grid);
   for (const auto& [data, allocation] : allocations_) {
     if (is_red_zone(data - kRedZoneBytes) && is_red_zone(data + allocation.bytes)) continue;
     throw DeviceError("kernel " + std::string(name) + " wrote outside of the " +
                       std::to_string(allocation.bytes) + " bytes of " + allocation.purpose);
+  }
+}
+
+void Device::written(View target) const {
+  if (observer_ && target.memory == Memory::device) {
+    observer_->memory_written(static_cast<const std::byte*>(target.data), target.bytes());
   }
 }
 
@@ -108,10 +117,11 @@ DeviceMemory::DeviceMemory(Device& device, std::size_t bytes, const std::string&
                            " were refused. Use a smaller --batch");
   }
   data_ = memory + kRedZoneBytes;
-  std::fill_n(memory, kRedZoneBytes, kRedZone);
+  std::memset(memory, kRedZone, kRedZoneBytes);
   std::fill_n(data_, bytes, kPoison);
-  std::fill_n(data_ + bytes, kRedZoneBytes, kRedZone);
+  std::memset(data_ + bytes, kRedZone, kRedZoneBytes);
   device.allocations_[data_] = {bytes, purpose};
+  if (device.observer_) device.observer_->memory_begins(data_, bytes, purpose);
 }
 
 DeviceMemory::DeviceMemory(DeviceMemory&& other) noexcept
@@ -130,6 +140,7 @@ DeviceMemory::~DeviceMemory() {
   if (data_ == nullptr) return;
   device_->run_all();
   device_->allocations_.erase(data_);
+  if (device_->observer_) device_->observer_->memory_ends(data_);
   ::operator delete[](data_ - kRedZoneBytes, kAlignment);
 }
 
@@ -178,12 +189,18 @@ void DeviceStream::synchronize() {
 void DeviceStream::copy(View source, View target) {
   DML_ASSERT(source.bytes() == target.bytes(), "a copy between views of different sizes");
   if (source.empty()) return;
-  enqueue({{}, [source, target] { std::memcpy(target.data, source.data, source.bytes()); }});
+  enqueue({{}, [device = device_, source, target] {
+             std::memcpy(target.data, source.data, source.bytes());
+             device->written(target);
+           }});
 }
 
 void DeviceStream::clear(View target) {
   if (target.empty()) return;
-  enqueue({{}, [target] { std::memset(target.data, 0, target.bytes()); }});
+  enqueue({{}, [device = device_, target] {
+             std::memset(target.data, 0, target.bytes());
+             device->written(target);
+           }});
 }
 
 void DeviceStream::wait(const Event& event) {

@@ -38,7 +38,6 @@ class Device {
   [[nodiscard]] const DeviceProperties& properties() const { return properties_; }
   /// How later launches run; for tests.
   [[nodiscard]] MachineOptions& machine() { return machine_; }
-  void set_observer(Observer* observer) { observer_ = observer; }
 
  private:
   friend class DeviceMemory;
@@ -66,12 +65,14 @@ class Device {
   void run_until(const std::function<bool()>& done);
   void run_all() noexcept;
   Queue* pick();
+  /// A copy has written memory of the device.
+  void written(View target) const;
   void run_kernel(const char* name, const LaunchShape& shape, bool cooperative,
                   const std::function<void()>& body);
 
   DeviceProperties properties_;
   MachineOptions machine_;
-  Observer* observer_ = nullptr;
+  std::unique_ptr<Observer> observer_;
   std::mt19937_64 random_;
   std::vector<Queue*> queues_;
   std::map<const std::byte*, Allocation> allocations_;

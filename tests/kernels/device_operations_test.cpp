@@ -1,5 +1,5 @@
 // Every operation, fused run and short model on our CUDA kernels against the oracle: by the emulator, in
-// several orders of threads and blocks, or, compiled for a GPU, there.
+// several orders of threads and blocks, also with every access checked; or, compiled for a GPU, there.
 #include <algorithm>
 #include <gtest/gtest.h>
 #include <string>
@@ -7,6 +7,10 @@
 
 #include "kernels/cuda/device_backend.h"
 #include "tests/kernels/operation_testbed.h"
+
+#if defined(DML_TEST_CHECKED)
+#include "kernels/emulator/checker.h"
+#endif
 
 #if defined(DML_TEST_CUDA)
 #define DML_TESTED_DEVICE cuda
@@ -18,6 +22,9 @@ namespace dml::test {
 namespace {
 
 std::unique_ptr<Backend> backend_in_order(std::uint64_t seed) {
+#if defined(DML_TEST_CHECKED)
+  emulator::check_all_launches();
+#endif
   return DML_TESTED_DEVICE::make_backend({.id = 0, .seed = seed});
 }
 
