@@ -48,6 +48,7 @@ inline std::vector<Problem<ConvolutionShape>> convolution_problems() {
       {"one_input_channel",       {5,  1, 12, 12, 16, 5, 5, 1, 2, 1}},
       {"one_output_channel",      {5, 16,  9,  9,  1, 3, 3, 1, 1, 1}},
       {"batch_37",               {37,  2,  6,  6,  3, 3, 3, 1, 1, 1}},
+      {"batch_151",             {151,  1,  4,  3,  2, 3, 3, 1, 1, 1}},
       {"lenet_conv1",             {4,  1, 28, 28,  6, 5, 5, 1, 2, 1}},
       {"lenet_conv2",             {4,  6, 14, 14, 16, 5, 5, 1, 0, 1}},
       {"mnist_cnn_conv1",         {2,  1, 28, 28, 32, 3, 3, 1, 0, 1}},
@@ -115,6 +116,7 @@ inline std::vector<Problem<SoftmaxShape>> softmax_problems() {
       {"prime_everything",  { 37,  13}},
       {"past_tile_of_32",   {  5,  33}},
       {"many_classes",      {  3, 1000}},
+      {"batch_151",         {151,    3}},
       // clang-format on
   };
 }
