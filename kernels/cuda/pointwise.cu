@@ -118,7 +118,7 @@ __device__ __forceinline__ bool is_finite(float x) {
   return (__float_as_uint(x) & kExponent) != kExponent;
 }
 
-__global__ void assume_finite_kernel(std::int32_t* finite) {
+__global__ void __launch_bounds__(1) assume_finite_kernel(std::int32_t* finite) {
   *finite = 1;
 }
 
@@ -136,7 +136,7 @@ __global__ void __launch_bounds__(kPointwiseThreads)
   if (!all_finite) atomicAnd(finite, 0);
 }
 
-__global__ void advance_cursor_kernel(std::int32_t* cursor) {
+__global__ void __launch_bounds__(1) advance_cursor_kernel(std::int32_t* cursor) {
   *cursor += 1;
 }
 
