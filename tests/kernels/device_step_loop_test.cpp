@@ -11,6 +11,12 @@
 #include "tests/kernels/stage_cases.h"
 #include "tests/kernels/stage_inputs.h"
 
+#if defined(DML_TEST_CUDA)
+#define DML_TESTED_DEVICE cuda
+#else
+#define DML_TESTED_DEVICE emulator
+#endif
+
 namespace dml::test {
 namespace {
 
@@ -37,7 +43,7 @@ StageCase small_model() {
 class Training {
  public:
   Training(bool use_graphs, std::uint64_t seed, OptimizerOptions::Rule rule)
-      : backend_(emulator::make_backend({.id = 0, .use_graphs = use_graphs, .seed = seed})),
+      : backend_(DML_TESTED_DEVICE::make_backend({.id = 0, .use_graphs = use_graphs, .seed = seed})),
         stream_(backend_->make_stream()),
         values_(backend_->allocate(stage_.arena_elements, "parameters")),
         gradients_(backend_->allocate(stage_.arena_elements, "gradients")),
@@ -167,7 +173,9 @@ TEST_P(DeviceStepLoop, LeavesTheWeightsOfTheFirstNonFiniteLoss) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Graphs, DeviceStepLoop, testing::Bool(),
-                         [](const ::testing::TestParamInfo<bool>& p) { return p.param ? "graphs" : "no_graphs"; });
+                         [](const ::testing::TestParamInfo<bool>& p) {
+                           return p.param ? "graphs" : "no_graphs";
+                         });
 
 }  // namespace
 }  // namespace dml::test

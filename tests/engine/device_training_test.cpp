@@ -1,5 +1,6 @@
-// Whole training steps through our CUDA kernels, by the emulator: the same losses and weights as on the CPU
-// and by the double reference, and every way of splitting the work computes what `single` computes.
+// Whole training steps through our CUDA kernels, by the emulator or, compiled for one, on a GPU: the same
+// losses and weights as on the CPU and by the double reference, and every way of splitting the work computes
+// what `single` computes.
 //
 // Rules (docs/correctness.md): fp32 weights after 10 steps within 2e-6, counted only if every layer moved by
 // 1e-3 of its norm. Losses of an epoch of 20 steps within 1e-4.
@@ -18,12 +19,18 @@ using testing::smallest_layer_change;
 using testing::train_steps;
 using testing::Trained;
 
+#if defined(DML_TEST_CUDA)
+constexpr Device kTested = Device::cuda;
+#else
+constexpr Device kTested = Device::emulator;
+#endif
 constexpr double kBound = 2e-6;
 constexpr double kLeastChange = 1e-3;
 
 RunConfig lenet_on(Device device, std::int64_t batch) {
   RunConfig config;
   config.device = device;
+  if (device == Device::cuda) config.gpus = std::vector<int>(4, 0);  // every rank on the first GPU
   config.batch = batch;
   config.seed = 3;
   config.learning_rate.lr = 0.01;
@@ -37,29 +44,36 @@ const DatasetSplits& data() {
 }
 
 const Trained& single() {
-  static const Trained trained = train_steps(lenet_on(Device::emulator, 37), data(), 10);
+  static const Trained trained = train_steps(lenet_on(kTested, 37), data(), 10);
   return trained;
 }
 
-TEST(EmulatorTraining, EqualsTheCpuAfter10Steps) {
+TEST(DeviceTraining, EqualsTheCpuAfter10Steps) {
   const Trained cpu = train_steps(lenet_on(Device::cpu, 37), data(), 10);
   EXPECT_LE(relative_error(single().parameters, cpu.parameters), kBound);
   EXPECT_GE(smallest_layer_change(single()), kLeastChange);
 }
 
-TEST(EmulatorTraining, EqualsTheReferenceAfter10Steps) {
+TEST(DeviceTraining, EqualsTheReferenceAfter10Steps) {
   RunConfig config = lenet_on(Device::cpu, 37);
   config.precision = Precision::fp64;
   const Trained reference = train_steps(config, data(), 10);
   EXPECT_LE(relative_error(single().parameters, reference.parameters), kBound);
 }
 
-TEST(EmulatorTraining, HasTheLossesOfTheCpuForAnEpoch) {
+#if defined(DML_TEST_CUDA)
+TEST(DeviceTraining, EqualsTheEmulatorAfter10Steps) {
+  const Trained emulator = train_steps(lenet_on(Device::emulator, 37), data(), 10);
+  EXPECT_LE(relative_error(single().parameters, emulator.parameters), kBound);
+}
+#endif
+
+TEST(DeviceTraining, HasTheLossesOfTheCpuForAnEpoch) {
   const DatasetSplits epoch = small_data(640, 10);
-  const Trained emulator = train_steps(lenet_on(Device::emulator, 32), epoch, 20);
+  const Trained trained = train_steps(lenet_on(kTested, 32), epoch, 20);
   const Trained cpu = train_steps(lenet_on(Device::cpu, 32), epoch, 20);
   for (std::size_t step = 0; step < cpu.losses.size(); ++step) {
-    EXPECT_NEAR(emulator.losses[step], cpu.losses[step], 1e-4) << "step " << step;
+    EXPECT_NEAR(trained.losses[step], cpu.losses[step], 1e-4) << "step " << step;
   }
 }
 
@@ -90,18 +104,18 @@ ParallelOptions stages(std::vector<int> split, Schedule schedule, int micro_batc
   return options;
 }
 
-class EmulatorSplit : public ::testing::TestWithParam<Split> {};
+class DeviceSplit : public ::testing::TestWithParam<Split> {};
 
 /// 151 samples in batches of 37 leave a tail of 3.
-TEST_P(EmulatorSplit, EqualsSingleAfter10Steps) {
-  RunConfig config = lenet_on(Device::emulator, 37);
+TEST_P(DeviceSplit, EqualsSingleAfter10Steps) {
+  RunConfig config = lenet_on(kTested, 37);
   config.parallel = GetParam().options;
   const Trained split = train_steps(config, data(), 10);
   EXPECT_LE(relative_error(split.parameters, single().parameters), kBound);
   EXPECT_GE(smallest_layer_change(split), kLeastChange);
 }
 
-INSTANTIATE_TEST_SUITE_P(Lenet, EmulatorSplit,
+INSTANTIATE_TEST_SUITE_P(Lenet, DeviceSplit,
                          ::testing::Values(Split{"allreduce_2", replicas(2, Aggregate::allreduce)},
                                            Split{"allgather_2", replicas(2, Aggregate::allgather)},
                                            Split{"allgather_4", replicas(4, Aggregate::allgather)},
