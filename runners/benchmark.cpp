@@ -9,6 +9,7 @@
 #include "engine/train/agreement.h"
 #include "engine/train/learning_rate.h"
 #include "engine/train/settle.h"
+#include "engine/train/trainer.h"
 #include "runners/progress.h"
 #include "runners/rank_run.h"
 #include "runners/result.h"
@@ -47,32 +48,52 @@ class StepSource {
  public:
   explicit StepSource(Session& session) : session_(session), batches_(session.batches(0)) {}
 
-  /// Runs the next step; returns its samples over all ranks.
-  std::int64_t run() {
-    if (epoch_step_ == batches_.steps()) {
-      batches_ = session_.batches(++epoch_);
-      epoch_step_ = 0;
+  /// Runs the next `count` steps, in windows as training does; returns their samples over all ranks.
+  std::int64_t run(std::int64_t count) {
+    std::int64_t samples = 0;
+    for (std::int64_t done = 0; done < count;) {
+      const std::int64_t window = std::min(count - done, Trainer::kWindowSteps);
+      samples += run_window(static_cast<std::size_t>(window));
+      done += window;
     }
-    batches_.take(epoch_step_++, batch_);
-    const RunConfig& config = session_.config();
-    const StepOutcome outcome = session_.train_step(
-        batch_, {.step = step_,
-                 .samples = batch_.samples,
-                 .learning_rate = learning_rate(config.learning_rate, step_, epoch_, batches_.steps())});
-    if (!outcome.not_finite.empty()) {
-      throw NegativeResult("the loss became NaN or infinite at step " + std::to_string(step_) + ": " +
-                           outcome.not_finite + ". Lower --lr");
-    }
-    ++step_;
-    return batch_.samples;
+    return samples;
   }
 
   [[nodiscard]] std::int64_t step() const { return step_; }
 
  private:
+  std::int64_t run_window(std::size_t steps) {
+    const RunConfig& config = session_.config();
+    std::int64_t samples = 0;
+    if (window_.size() < steps) window_.resize(steps);
+    states_.clear();
+    for (std::size_t i = 0; i < steps; ++i) {
+      if (epoch_step_ == batches_.steps()) {
+        batches_ = session_.batches(++epoch_);
+        epoch_step_ = 0;
+      }
+      batches_.take(epoch_step_++, window_[i]);
+      states_.push_back(
+          {.step = step_,
+           .samples = window_[i].samples,
+           .learning_rate = learning_rate(config.learning_rate, step_, epoch_, batches_.steps())});
+      samples += window_[i].samples;
+      ++step_;
+    }
+    const std::vector<StepOutcome> outcomes =
+        session_.train_steps(std::span(window_).first(steps), states_, [](std::int64_t /*step*/) {});
+    for (std::size_t i = 0; i < steps; ++i) {
+      if (outcomes[i].not_finite.empty()) continue;
+      throw NegativeResult("the loss became NaN or infinite at step " + std::to_string(states_[i].step) +
+                           ": " + outcomes[i].not_finite + ". Lower --lr");
+    }
+    return samples;
+  }
+
   Session& session_;
   BatchSequence batches_;
-  StepBatch batch_;
+  std::vector<StepBatch> window_;  ///< its memory is used again
+  std::vector<StepState> states_;
   std::int64_t epoch_ = 0, epoch_step_ = 0, step_ = 0;
 };
 
@@ -82,7 +103,7 @@ Round run_round(Session& session, StepSource& source, std::int64_t steps) {
   session.communicator().barrier(session.stream());
   Round round;
   const std::int64_t start_ns = monotonic_ns();
-  for (std::int64_t i = 0; i < steps; ++i) round.samples += source.run();
+  round.samples = source.run(steps);
   round.seconds = static_cast<double>(monotonic_ns() - start_ns) * 1e-9;
   settle_timeline(timeline, session.communicator(), session.stream());
   round.time = timeline.split(round.seconds);
@@ -140,7 +161,7 @@ int run_benchmark(const Invocation& invocation, const RankContext& context) {
   const double setup_seconds = run.elapsed_seconds();
 
   StepSource source(session);
-  for (std::int64_t i = 0; i < options.warmup_steps; ++i) source.run();
+  source.run(options.warmup_steps);
   std::vector<Round> rounds;
   for (int i = 0; i < options.rounds; ++i) {
     rounds.push_back(run_round(session, source, options.steps));
