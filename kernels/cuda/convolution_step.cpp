@@ -52,6 +52,7 @@ std::string describe_run(const char* kernels, const ConvolutionRun& run) {
 }
 
 std::int64_t output_elements(const ConvolutionRun& run) {
+  DML_ASSERT(run.convolution != nullptr, "a run without a convolution");
   const ConvolutionShape& s = run.convolution->shape;
   return run.pool ? s.N * s.K * (s.P() / 2) * (s.Q() / 2) : s.output_elements();
 }

@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
-#include <source_location>
 #include <type_traits>
 
 #include "kernels/emulator/machine.h"
@@ -75,7 +74,7 @@ inline uchar4 make_uchar4(unsigned char x, unsigned char y, unsigned char z, uns
 #define blockIdx (::dml::emulator::current_thread->block->index)
 #define blockDim (::dml::emulator::current_grid->block)
 #define gridDim (::dml::emulator::current_grid->dim)
-#define DML_HERE std::source_location here = std::source_location::current()
+#define DML_HERE ::dml::emulator::Site here = ::dml::emulator::Site::here()
 
 inline constexpr int warpSize = 32;
 

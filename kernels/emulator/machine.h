@@ -18,7 +18,6 @@
 #include <functional>
 #include <memory>
 #include <random>
-#include <source_location>
 #include <string>
 #include <vector>
 
@@ -45,12 +44,13 @@ MachineOptions& default_machine_options();
 /// A place in a kernel, for messages and to tell barriers apart.
 struct Site {
   const char* file = "";
-  unsigned line = 0, column = 0;
+  unsigned line = 0;
 
-  Site() = default;
-  Site(const std::source_location& here)  // NOLINT: converts on purpose
-      : file(here.file_name()), line(here.line()), column(here.column()) {}
-  bool operator==(const Site& other) const { return line == other.line && column == other.column; }
+  /// Where the function is called that has this as a default argument.
+  static Site here(const char* file = __builtin_FILE(), unsigned line = __builtin_LINE()) {
+    return {file, line};
+  }
+  bool operator==(const Site& other) const { return line == other.line; }
   /// "conv2d.cu:12"
   [[nodiscard]] std::string text() const;
 };

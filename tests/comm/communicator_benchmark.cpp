@@ -19,6 +19,7 @@
 
 namespace {
 
+using dml::HostStream;
 using Clock = std::chrono::steady_clock;
 
 struct Settings {
