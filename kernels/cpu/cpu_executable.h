@@ -46,7 +46,6 @@ class CpuExecutable final : public Executable {
   StageContext stage_;
   std::vector<std::unique_ptr<Step>> steps_;
   std::size_t first_backward_step_ = 0;  ///< no step before it has a use for a gradient
-  LossStep* loss_ = nullptr;             ///< the last step where the stage ends in a loss
 
   dnnl::memory input_, output_, output_gradient_, input_gradient_;  ///< plain; empty where there is none
   Conversion to_plain_output_, to_plain_input_gradient_;
