@@ -1,14 +1,16 @@
 // Max pooling over square windows, with the winner of each window for the backward pass.
 //
 //   y[n,c,p,q] = max over r, s < window of x[n,c, p stride + r, q stride + s]      x (N,C,H,W), y (N,C,P,Q)
-//   winners    = r window + s of the first maximum in row-major order; a NaN beats everything, the last one
-//   wins dx[i]      = sum, in row-major order, of dy over the windows whose winner is i
+//   winners    = r window + s of the first maximum in row-major order; the last NaN where there is one
+//
+//   dx[i]      = sum, in row-major order, of dy over the windows whose winner is i
 //
 // forward: a thread per output. backward where windows do not overlap (stride >= window): a thread per cell,
 // the stride x stride inputs that begin at a window's corner; it reads its window's gradient once and writes
 // the whole cell, zeros where nothing won and where the last cell is cut off or has no window. backward where
 // they do overlap: a thread per input looks at every window that covers it. No atomics, no shared memory.
-// 2x2 windows with stride 2 have loops of constant length. Registers: kernels/cuda/resources.txt.
+// 2x2 windows with stride 2 have loops of constant length. sm_90, nvcc 13.0: forward 26 registers (2x2: 16),
+// backward 16, overlapping 32.
 //
 // Limiter: memory. mnist-cnn's pool at batch 64 reads 9.4 MB forward and writes as much backward, each about
 // 3 us at 4.3 TB/s (estimate).

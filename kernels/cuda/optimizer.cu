@@ -1,16 +1,18 @@
 // SGD and Adam over a range of the arena, one launch an update.
 //
 //   g = gradient_sum / samples + weight_decay w
+//
 //   sgd:  m = momentum m + g;  w -= learning_rate (nesterov ? g + momentum m : m)
-//   adam: m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
+//   adam: m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
 //         w -= adam_rate m / (sqrt(v) adam_root_scale + epsilon)
+//
 // The rules of kernels/base/optimizer.h in float, with the roundings of a fused multiply-add wherever one
 // fits. What stays the same for a run comes as an argument; what changes from step to step is read from
 // steps[*cursor], so that a recorded launch stays right. Where losses[*cursor].stopped nothing is touched.
 //
 // A thread updates four parameters with 16-byte accesses, or one of the few that are left before the first
-// 16-byte boundary of `values` and behind the last (kernels/cuda/vectors.cuh). No shared memory. Registers:
-// kernels/cuda/resources.txt.
+// 16-byte boundary of `values` and behind the last (kernels/cuda/vectors.cuh). No shared memory. sm_90,
+// nvcc 13.0: 28 registers (SGD without momentum 22), Adam 37.
 //
 // Limiter: memory, 5 floats a parameter with momentum, 3 without, 7 with Adam; one read that depends on
 // another (cursor, then scalars) is in flight with the first gradients. 1.2 M parameters are 24 MB, 6 us at

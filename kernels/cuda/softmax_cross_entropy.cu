@@ -1,8 +1,13 @@
 // Softmax with cross-entropy: losses, correct samples and the gradient of the logits.
 //
-//   loss_n = log(sum_k exp(x_nk - max)) + max - x_n,label        x (N,K), label = labels[indices[cursor N +
-//   n]] dx_nk  = exp(x_nk - max) / sum_j exp(x_nj - max) - [k = label] losses[cursor] = {sum_n loss_n, number
-//   of samples whose first largest logit is their label}
+//   loss_n = log(sum_k exp(x_nk - max)) + max - x_n,label            x (N,K)
+//   label  = labels[indices[cursor N + n]]
+//
+//   dx_nk  = exp(x_nk - max) / sum_j exp(x_nj - max) - [k = label]
+//
+//   losses[cursor].loss_sum = sum_n loss_n
+//   losses[cursor].correct  = number of samples whose first largest logit is their label
+//   losses[cursor].stopped  = the sum is not finite, or losses[cursor - 1].stopped
 //
 // One warp per sample; lane l looks at the logits l, l + 32, ... Up to 32 classes a lane keeps its one logit
 // in a register, beyond that each of the three passes (largest, sum, gradient) reads the row again, from L1.
@@ -17,10 +22,10 @@
 //
 // Limiter: latency, cursor -> index -> label -> loss is a chain of four reads; about 2 us for lenet at batch
 // 32 (estimate).
-//   softmax_cross_entropy          1024 threads, no shared memory
-//   softmax_cross_entropy_samples   256 threads, no shared memory
-//   softmax_cross_entropy_sum      1024 threads, 512 bytes of shared memory
-// Registers: kernels/cuda/resources.txt.
+// sm_90, nvcc 13.0 (the budget of each is in kernels/cuda/resources.txt):
+//   softmax_cross_entropy          1024 threads, 32 registers, no shared memory
+//   softmax_cross_entropy_samples   256 threads, 29 registers (22 up to 32 classes), no shared memory
+//   softmax_cross_entropy_sum      1024 threads, 32 registers, 512 bytes of shared memory
 #include <climits>
 #include <cmath>
 
