@@ -11,6 +11,7 @@
 #error "the emulator switches stacks in x86-64 assembly; port dml_switch_stack"
 #endif
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -63,6 +64,9 @@ FiberStack::FiberStack() {
     throw UnavailableError("no memory for the stacks of emulated threads");
   }
   memory_ = static_cast<std::byte*>(memory);
+#if defined(__SANITIZE_ADDRESS__)
+  __asan_unpoison_memory_region(memory, kStackBytes);  // what an earlier stack in this place left behind
+#endif
   lowest_stack = std::min(lowest_stack, reinterpret_cast<std::uintptr_t>(memory));
   highest_stack = std::max(highest_stack, reinterpret_cast<std::uintptr_t>(memory) + kStackBytes);
 }
