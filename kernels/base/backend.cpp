@@ -6,6 +6,18 @@
 #include "kernels/base/buffer.h"
 
 namespace dml {
+
+std::string to_string(KernelChoice choice) {
+  switch (choice) {
+    case KernelChoice::automatic:
+      return "auto";
+    case KernelChoice::custom:
+      return "custom";
+    case KernelChoice::library:
+      return "library";
+  }
+  return "unknown";
+}
 namespace {
 
 template <class Value>

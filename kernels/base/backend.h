@@ -69,10 +69,20 @@ struct DataBinding {
   mutable std::shared_ptr<void> resident = {};  ///< a backend's own copy, shared by its executables
 };
 
+/// Which kernels may compute a convolution or a linear layer, where a backend has both.
+enum class KernelChoice {
+  automatic,  ///< whichever is expected to be faster
+  custom,     ///< our own alone
+  library     ///< oneDNN's alone (cuDNN's and cuBLASLt's where a backend offers them)
+};
+
+std::string to_string(KernelChoice choice);
+
 struct CompileOptions {
   bool training = true;         ///< false: forward only, nothing is kept for a backward pass
   bool input_gradient = false;  ///< the stage has a predecessor that needs d(loss)/d(input)
-  std::int64_t window = 1;      ///< steps that a StepLoop may be asked for at once, at most kLargestWindow
+  KernelChoice kernels = KernelChoice::automatic;
+  std::int64_t window = 1;  ///< steps that a StepLoop may be asked for at once, at most kLargestWindow
 };
 
 inline constexpr std::int64_t kLargestWindow = 128;

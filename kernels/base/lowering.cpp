@@ -102,6 +102,23 @@ std::string broken_rule(const SoftmaxCrossEntropy& softmax) {
 
 }  // namespace
 
+bool allows(KernelChoice choice, Origin origin) {
+  return origin == Origin::only || choice == KernelChoice::automatic ||
+         (choice == KernelChoice::custom) == (origin == Origin::custom);
+}
+
+UsageError no_kernel_for(const Operation& operation, KernelChoice choice) {
+  const std::string what = "layer " + operation.layer + ": ";
+  const std::string work = " computes a " + describe(operation);
+  if (choice == KernelChoice::automatic) {
+    return UsageError(what + "no kernel of this device" + work +
+                      "; change the layer or choose another --device");
+  }
+  const std::string whose = choice == KernelChoice::custom ? "no kernel of our own" : "no library's kernel";
+  return UsageError("--kernels " + to_string(choice) + ": " + what + whose + work +
+                    " on this device; write --kernels auto");
+}
+
 std::string describe(const Operation& operation) {
   return std::visit([](const auto& work) { return describe_work(work); }, operation.work);
 }

@@ -20,10 +20,18 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/base/backend.h"
 #include "kernels/base/error.h"
 #include "kernels/base/operation.h"
 
 namespace dml {
+
+/// Whose work a kernel is, for KernelChoice.
+enum class Origin {
+  only,    ///< ours, and no library offers another: belongs to every choice
+  custom,  ///< ours, in place of a library's
+  library
+};
 
 /// One kernel (or fused run of them) that a backend offers.
 template <class Context>
@@ -35,7 +43,13 @@ struct Candidate {
   std::size_t (*claims)(std::span<const Operation> operations) = nullptr;
   /// Makes the kernel for exactly the claimed operations.
   std::unique_ptr<Kernel> (*make)(std::span<const Operation> claimed, Context& context) = nullptr;
+  Origin origin = Origin::only;
 };
+
+/// Whether a choice leaves kernels of this origin.
+bool allows(KernelChoice choice, Origin origin);
+/// What to throw when a choice leaves no kernel for an operation.
+UsageError no_kernel_for(const Operation& operation, KernelChoice choice);
 
 /// The operation and its sizes in one line: "convolution 1x28x28 -> 6x28x28, filter 5x5, padding 2".
 std::string describe(const Operation& operation);
@@ -57,22 +71,21 @@ void check_operations(std::span<const Operation> operations);
 template <class Context>
 std::vector<std::unique_ptr<typename Context::Kernel>> lower(std::span<const Operation> operations,
                                                              std::span<const Candidate<Context>> candidates,
-                                                             Context& context) {
+                                                             Context& context,
+                                                             KernelChoice choice = KernelChoice::automatic) {
   check_operations(operations);
   std::vector<std::unique_ptr<typename Context::Kernel>> kernels;
   while (!operations.empty()) {
     std::size_t claimed = 0;
     for (const Candidate<Context>& candidate : candidates) {
+      if (!allows(choice, candidate.origin)) continue;
       claimed = candidate.claims(operations);
       if (claimed == 0) continue;
       DML_ASSERT(claimed <= operations.size(), std::string(candidate.name) + " claims more than there is");
       kernels.push_back(candidate.make(operations.first(claimed), context));
       break;
     }
-    if (claimed == 0) {
-      throw UsageError("layer " + operations.front().layer + ": no kernel of this device computes a " +
-                       describe(operations.front()) + "; change the layer or choose another --device");
-    }
+    if (claimed == 0) throw no_kernel_for(operations.front(), choice);
     operations = operations.subspan(claimed);
   }
   return kernels;

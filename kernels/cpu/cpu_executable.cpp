@@ -64,7 +64,7 @@ void CpuExecutable::compile_forward(std::span<const Operation> operations) {
   const dnnl::memory::dims dims = input_dims(operations.front());
   if (!dims.empty()) input_ = allocate(onednn_, plain_layout(dims));
   stage_.current = input_;
-  steps_ = lower<StageContext>(operations, candidates, stage_);
+  steps_ = lower<StageContext>(operations, candidates, stage_, options_.kernels);
   to_plain_output_ = Conversion(stage_, stage_.current, plain_layout(dims_of(stage_.current.get_desc())));
   output_ = to_plain_output_.result();
 }

@@ -107,7 +107,8 @@ StageCandidate lanes_gather() {
           },
           [](std::span<const Operation> claimed, StageContext& stage) {
             return make_step<LanesGatherStep>(stage, claimed.front());
-          }};
+          },
+          Origin::custom};
 }
 
 StageCandidate gather() {

@@ -271,7 +271,8 @@ StageCandidate lanes_convolution() {
   return {"convolution in lanes", lanes_convolution_claims,
           [](std::span<const Operation> claimed, StageContext& stage) {
             return make_step<LanesConvolutionStep>(stage, claimed);
-          }};
+          },
+          Origin::custom};
 }
 
 }  // namespace dml::cpu

@@ -149,19 +149,23 @@ std::size_t claims(std::span<const Operation> operations) {
 }  // namespace
 
 StageCandidate onednn_convolution() {
-  return {"convolution", claims<Convolution>, [](std::span<const Operation> claimed, StageContext& stage) {
+  return {"convolution", claims<Convolution>,
+          [](std::span<const Operation> claimed, StageContext& stage) {
             const auto& work = std::get<Convolution>(claimed.front().work);
             return make_step<ParametrisedStep<ConvolutionShape>>(
                 stage, claimed.front(), "convolution", work.shape, work.weight_offset, work.bias_offset);
-          }};
+          },
+          Origin::library};
 }
 
 StageCandidate onednn_linear() {
-  return {"linear", claims<Linear>, [](std::span<const Operation> claimed, StageContext& stage) {
+  return {"linear", claims<Linear>,
+          [](std::span<const Operation> claimed, StageContext& stage) {
             const auto& work = std::get<Linear>(claimed.front().work);
             return make_step<ParametrisedStep<LinearShape>>(stage, claimed.front(), "linear", work.shape,
                                                             work.weight_offset, work.bias_offset);
-          }};
+          },
+          Origin::library};
 }
 
 }  // namespace dml::cpu

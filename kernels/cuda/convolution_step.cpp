@@ -167,7 +167,8 @@ StageCandidate gathered_convolution() {
           },
           [](std::span<const Operation> claimed, StageContext& stage) -> std::unique_ptr<Step> {
             return std::make_unique<DirectConvolutionStep>(claimed[1], gathered_run(claimed), true, stage);
-          }};
+          },
+          Origin::custom};
 }
 
 StageCandidate direct_convolution() {
@@ -176,7 +177,8 @@ StageCandidate direct_convolution() {
           [](std::span<const Operation> claimed, StageContext& stage) -> std::unique_ptr<Step> {
             return std::make_unique<DirectConvolutionStep>(claimed.front(), direct_run(claimed), false,
                                                            stage);
-          }};
+          },
+          Origin::custom};
 }
 
 StageCandidate tiled_convolution() {
@@ -184,7 +186,8 @@ StageCandidate tiled_convolution() {
           [](std::span<const Operation> operations) { return tiled_run(operations).operations; },
           [](std::span<const Operation> claimed, StageContext& stage) -> std::unique_ptr<Step> {
             return std::make_unique<TiledConvolutionStep>(claimed.front(), tiled_run(claimed), stage);
-          }};
+          },
+          Origin::custom};
 }
 
 }  // namespace dml::DML_DEVICE

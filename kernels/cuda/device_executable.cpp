@@ -62,7 +62,7 @@ DeviceExecutable::DeviceExecutable(Device& device, std::span<const Operation> op
                                  relu(),
                                  max_pool(),
                                  dml::DML_DEVICE::loss()};
-  steps_ = lower<StageContext>(operations, candidates, stage_);
+  steps_ = lower<StageContext>(operations, candidates, stage_, options.kernels);
   stage_.workspace = stage_.allocate<float>(stage_.workspace_elements, "scratch memory");
   setup.synchronize();
 }

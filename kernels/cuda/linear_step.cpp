@@ -56,7 +56,8 @@ StageCandidate linear_layer() {
           },
           [](std::span<const Operation> claimed, StageContext& stage) -> std::unique_ptr<Step> {
             return std::make_unique<LinearStep>(claimed, stage);
-          }};
+          },
+          Origin::custom};
 }
 
 }  // namespace dml::DML_DEVICE

@@ -109,6 +109,11 @@ TEST_P(CpuLanesConvolutions, MatchTheOracle) {
   }
 }
 
+TEST_P(CpuLanesConvolutions, AndTheLibraryInTheirPlaceMatchesTheOracle) {
+  const auto backend = make_cpu_backend(1);
+  EXPECT_TRUE(check_stage(*backend, GetParam(), Values::small_integers, KernelChoice::library));
+}
+
 INSTANTIATE_TEST_SUITE_P(Stages, CpuLanesConvolutions, testing::ValuesIn(lanes_cases()), stage_case_name);
 
 TEST(CpuBackend, KeepsThePromisesOfTheSeam) {
@@ -119,6 +124,25 @@ TEST(CpuBackend, KeepsThePromisesOfTheSeam) {
 TEST(CpuBackend, OptimizersFollowTheirFormulas) {
   const auto backend = make_cpu_backend(2);
   check_optimizers(*backend);
+}
+
+TEST(CpuBackend, ComputesWithTheKernelsThatWereChosen) {
+  const auto backend = make_cpu_backend(1);
+  const StageCase stage =
+      StageBuilder("c", 16, 1, 12, 12).gather(0.25, 0.5).convolution(6, 5, 5).relu().build();
+  ParameterBinding parameters;
+  const Buffer arena = backend->allocate(stage.arena_elements, "parameters");
+  parameters.values = parameters.gradients = arena.view;
+  const std::vector<std::uint8_t> images(16 * 144), labels(16);
+  const DataBinding data{images, labels, {}};
+  const auto description = [&](KernelChoice kernels) {
+    return backend->compile(stage.operations, parameters, data, {.kernels = kernels})->description();
+  };
+  EXPECT_NE(description(KernelChoice::automatic).find("samples in lanes"), std::string::npos);
+  EXPECT_NE(description(KernelChoice::custom).find("samples in lanes"), std::string::npos);
+  const std::string library = description(KernelChoice::library);
+  EXPECT_EQ(library.find("samples in lanes"), std::string::npos) << library;
+  EXPECT_NE(library.find("convolution forward: "), std::string::npos) << library;
 }
 
 TEST(CpuBackend, RefusesNoThreads) {

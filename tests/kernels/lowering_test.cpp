@@ -35,21 +35,22 @@ std::unique_ptr<std::string> make(std::span<const Operation> claimed, NameContex
   return std::make_unique<std::string>(kLetter + std::to_string(claimed.size()));
 }
 
-std::string lowered(const StageCase& stage) {
-  const NameCandidate candidates[] = {{"fused", claims_fused, make<'F'>},
-                                      {"conv", claims_small<Convolution>, make<'c'>},
+std::string lowered(const StageCase& stage, KernelChoice choice = KernelChoice::automatic) {
+  const NameCandidate candidates[] = {{"fused", claims_fused, make<'F'>, Origin::custom},
+                                      {"conv", claims_small<Convolution>, make<'c'>, Origin::library},
                                       {"relu", claims_small<Relu>, make<'r'>},
                                       {"pool", claims_small<MaxPool>, make<'p'>}};
   NameContext context;
   std::string names;
-  for (const auto& kernel : lower<NameContext>(stage.operations, candidates, context)) names += *kernel + " ";
+  for (const auto& kernel : lower<NameContext>(stage.operations, candidates, context, choice))
+    names += *kernel + " ";
   return names;
 }
 
 /// The message of the UsageError that lowering the stage throws.
-std::string refusal(const StageCase& stage) {
+std::string refusal(const StageCase& stage, KernelChoice choice = KernelChoice::automatic) {
   try {
-    return "compiled to " + lowered(stage);
+    return "compiled to " + lowered(stage, choice);
   } catch (const UsageError& error) {
     return error.what();
   }
@@ -74,6 +75,18 @@ TEST(Lowering, NamesTheLayerThatNoKernelSupports) {
       refusal(StageBuilder("seven", 1, 1, 9, 9).convolution(2, 3, 3).convolution(4, 7, 7, 1, 2).build());
   EXPECT_NE(message.find("conv2"), std::string::npos) << message;
   EXPECT_NE(message.find("convolution 2x7x7 -> 4x5x5, filter 7x7, padding 2"), std::string::npos) << message;
+}
+
+TEST(Lowering, KeepsToTheKernelsThatWereChosen) {
+  const StageCase both = StageBuilder("both", 1, 1, 9, 9).convolution(2, 3, 3).relu().max_pool(2, 2).build();
+  EXPECT_EQ(lowered(both, KernelChoice::custom), "F2 p1 ");
+  EXPECT_EQ(lowered(both, KernelChoice::library), "c1 r1 p1 ");
+  const StageCase five = StageBuilder("five", 1, 1, 9, 9).convolution(2, 5, 5).relu().build();
+  EXPECT_EQ(
+      refusal(five, KernelChoice::custom),
+      "--kernels custom: layer conv1: no kernel of our own computes a convolution 1x9x9 -> 2x5x5, filter "
+      "5x5 on this device; write --kernels auto");
+  EXPECT_EQ(lowered(five, KernelChoice::library), "c1 r1 ");
 }
 
 TEST(Lowering, NamesTheRuleThatAShapeBreaks) {

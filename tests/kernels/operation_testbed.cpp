@@ -103,10 +103,10 @@ std::optional<Expectation> expect(const StageCase& stage, Values values, double 
 
 /// One executable through all phases.
 AssertionResult check_training(Backend& backend, const StageCase& stage, const Expectation& expectation,
-                               bool input_gradient) {
+                               const CompileOptions& options) {
   const Inputs& inputs = expectation.inputs;
   const Oracle& oracle = expectation.oracle;
-  Subject subject(backend, stage, inputs, {.training = true, .input_gradient = input_gradient});
+  Subject subject(backend, stage, inputs, options);
   subject.forward();  // with other weights: the next forward() has to notice the new version
   subject.set_parameters(inputs.parameters);
   subject.forward();
@@ -123,7 +123,7 @@ AssertionResult check_training(Backend& backend, const StageCase& stage, const E
   result = check_gradients(stage, gradients, oracle.parameter_gradients(), poison, "of backward");
   if (!result) return result;
   const std::vector<double> dx = subject.input_gradient();
-  if (input_gradient && !extent_of(stage).gathers) {
+  if (options.input_gradient && !extent_of(stage).gathers) {
     result = within_bound(dx, oracle.input_gradient(), "input gradient");
     if (!result) return result;
   } else if (!dx.empty()) {
@@ -153,8 +153,10 @@ AssertionResult check_training(Backend& backend, const StageCase& stage, const E
   return AssertionSuccess();
 }
 
-AssertionResult check_inference(Backend& backend, const StageCase& stage, const Expectation& expectation) {
-  Subject subject(backend, stage, expectation.inputs, {.training = false, .input_gradient = false});
+AssertionResult check_inference(Backend& backend, const StageCase& stage, const Expectation& expectation,
+                                KernelChoice kernels) {
+  Subject subject(backend, stage, expectation.inputs,
+                  {.training = false, .input_gradient = false, .kernels = kernels});
   subject.set_parameters(expectation.inputs.parameters);
   subject.forward();
   return check_forward(subject, stage, expectation.oracle, "of inference");
@@ -162,7 +164,7 @@ AssertionResult check_inference(Backend& backend, const StageCase& stage, const 
 
 }  // namespace
 
-AssertionResult check_stage(Backend& backend, const StageCase& stage, Values values) {
+AssertionResult check_stage(Backend& backend, const StageCase& stage, Values values, KernelChoice kernels) {
   const double unit = unit_roundoff(backend.dtype());
   const std::uint64_t first_seed = values == Values::small_integers ? 1 : 1001;
   // Scaled pixels are no integers, yet few enough that sums with integer weights tie.
@@ -178,10 +180,12 @@ AssertionResult check_stage(Backend& backend, const StageCase& stage, Values val
   const std::string where =
       stage.name + (values == Values::small_integers ? " (small integers): " : " (real numbers): ");
   for (const bool input_gradient : {true, false}) {
-    const AssertionResult training = check_training(backend, stage, *expectation, input_gradient);
+    const AssertionResult training =
+        check_training(backend, stage, *expectation,
+                       {.training = true, .input_gradient = input_gradient, .kernels = kernels});
     if (!training) return AssertionFailure() << where << training.message();
   }
-  const AssertionResult inference = check_inference(backend, stage, *expectation);
+  const AssertionResult inference = check_inference(backend, stage, *expectation, kernels);
   if (!inference) return AssertionFailure() << where << inference.message();
   return AssertionSuccess();
 }

@@ -28,7 +28,8 @@ namespace dml::test {
 ///  - the input gradient; the rest of the arena, which stays untouched; a repetition, which gives the same
 ///  bits.
 /// A stage that starts with a gather has no integers to offer: for those it is run with other real numbers.
-::testing::AssertionResult check_stage(Backend& backend, const StageCase& stage, Values values);
+::testing::AssertionResult check_stage(Backend& backend, const StageCase& stage, Values values,
+                                       KernelChoice kernels = KernelChoice::automatic);
 
 /// The promises that need no shape list: which views are empty, which layer holds an infinity, which indices
 /// and shapes are refused with which error, that description() has a line for every operation's layer.
