@@ -104,6 +104,7 @@ Round run_round(Session& session, StepSource& source, std::int64_t steps) {
   Round round;
   const std::int64_t start_ns = monotonic_ns();
   round.samples = source.run(steps);
+  session.finish_compute();
   round.seconds = static_cast<double>(monotonic_ns() - start_ns) * 1e-9;
   settle_timeline(timeline, session.communicator(), session.stream());
   round.time = timeline.split(round.seconds);

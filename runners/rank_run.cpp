@@ -1,5 +1,8 @@
 #include "runners/rank_run.h"
 
+#include <cstdio>
+#include <sstream>
+#include <unistd.h>
 #include <vector>
 
 #include "engine/parallel/modes.h"
@@ -23,6 +26,14 @@ std::string stage_name(const ModelSpec& model, const Stage& stage) {
   const std::string& first = layer_name(model.layers[static_cast<std::size_t>(stage.first_layer)]);
   const std::string& last = layer_name(model.layers[static_cast<std::size_t>(stage.last_layer - 1)]);
   return first == last ? first : first + ".." + last;
+}
+
+/// Where no exception reaches the main thread any more.
+[[noreturn]] void end_process(const RankContext& context, const PeerError& error) {
+  if (!report_failure(context, error, error.code(), error.what())) {
+    std::fprintf(stderr, "dml_engine: error: rank %d: %s\n", context.rank, error.what());
+  }
+  ::_exit(static_cast<int>(error.code()));
 }
 
 }  // namespace
@@ -50,9 +61,14 @@ RankRun::RankRun(const Invocation& invocation, const RankContext& context)
   const RunConfig& config = invocation.config;
   data_ = load_dataset(config.data);
   backend_ = make_backend(config, context.local_rank);
-  communicator_ = connect(context, config.deadline);
-  const std::unique_ptr<Stream> stream = backend_->make_stream();
-  check_agreement(*communicator_, *stream, canonical_configuration(config), data_);
+  host_communicator_ = connect(context, config.deadline);
+  HostStream stream;
+  check_agreement(*host_communicator_, stream, canonical_configuration(config), data_);
+  device_communicator_ =
+      make_device_communicator(config, context.local_rank, *host_communicator_, *backend_,
+                               [&context](const PeerError& error) { end_process(context, error); });
+  Communicator& peers =
+      device_communicator_.communicator ? *device_communicator_.communicator : *host_communicator_;
 
   const int replicas = config.parallel.mode == Mode::data_parallel ? config.parallel.ranks : 1;
   sampler_ = make_sampler(config.sampler,
@@ -61,7 +77,7 @@ RankRun::RankRun(const Invocation& invocation, const RankContext& context)
     auto positions = std::make_shared<const EpochOrder>(sampler_->epoch(epoch));
     return SampleOrder{positions->length(), [positions](std::int64_t p) { return positions->sample(p); }};
   };
-  session_ = std::make_unique<Session>(config, *backend_, *communicator_, data_, order);
+  session_ = std::make_unique<Session>(config, *backend_, peers, data_, order);
   if (!config.init_from.empty()) load_weights(*session_, config.init_from);
 }
 
@@ -84,6 +100,11 @@ std::string RankRun::headline() {
         "the emulator runs every CUDA thread by itself, to look for mistakes in kernels: some hundred times "
         "slower than --device cpu\n";
   }
+  if (device_communicator_.communicator) {
+    text += "values travel by " + device_communicator_.communicator->name();
+    const std::string& reason = device_communicator_.choice.reason;
+    text += reason.empty() ? "\n" : ": " + reason + "\n";
+  }
   if (topology.stage_count() > 1) {
     const std::vector<double> shares = stage_work(topology, model);
     std::string stages;
@@ -96,6 +117,23 @@ std::string RankRun::headline() {
   if (!sampler_->is_global()) {
     text += "sampler " + config.sampler + ": " + percent(unseen_share(0), 1) +
             " of the training set is seen by no replica in the first epoch\n";
+  }
+  if (invocation_.explain_kernels) text += kernels();
+  return text;
+}
+
+std::string RankRun::kernels() {
+  StepBatch batch;
+  session_->batches(0).take(0, batch);
+  session_->prepare(batch);
+  HostStream stream;
+  const std::vector<std::string> descriptions =
+      gather_texts(*host_communicator_, stream, session_->description());
+  std::string text;
+  for (std::size_t rank = 0; rank < descriptions.size(); ++rank) {
+    text += "kernels of rank " + std::to_string(rank) + "\n";
+    std::istringstream lines(descriptions[rank]);
+    for (std::string line; std::getline(lines, line);) text += "  " + line + "\n";
   }
   return text;
 }

@@ -7,6 +7,7 @@
 
 #include "engine/comm/communicator.h"
 #include "engine/data/dataset.h"
+#include "engine/train/device_communicator.h"
 #include "engine/train/session.h"
 #include "kernels/base/backend.h"
 #include "runners/cli/invocation.h"
@@ -29,18 +30,22 @@ class RankRun {
   /// Seconds since the run was begun.
   [[nodiscard]] double elapsed_seconds() const;
 
-  /// What this run is, for people: model, data, mode, what the batch means, what the split can give at best.
+  /// What this run is, for people: model, data, mode, what the batch means, what the split can give at best,
+  /// and with --explain-kernels which kernel computes each layer on which rank. Collective.
   [[nodiscard]] std::string headline();
   /// The share of the training set that no replica sees in `epoch`; 0 for global orders.
   [[nodiscard]] double unseen_share(std::int64_t epoch) const;
 
  private:
+  [[nodiscard]] std::string kernels();
+
   const Invocation& invocation_;
   const RankContext& context_;
   std::int64_t started_ns_;
   DatasetSplits data_;
   std::unique_ptr<Backend> backend_;
-  std::unique_ptr<Communicator> communicator_;
+  std::unique_ptr<Communicator> host_communicator_;
+  DeviceCommunicator device_communicator_;
   std::unique_ptr<Sampler> sampler_;
   std::unique_ptr<Session> session_;
 };

@@ -28,9 +28,23 @@ std::string to_string(Precision precision) {
   return "unknown";
 }
 
+std::string to_string(DeviceTransport transport) {
+  switch (transport) {
+    case DeviceTransport::automatic:
+      return "auto";
+    case DeviceTransport::staged:
+      return "staged";
+    case DeviceTransport::nccl:
+      return "nccl";
+  }
+  return "unknown";
+}
+
 std::string canonical_configuration(const RunConfig& config) {
   nlohmann::json json;  // std::map inside: keys come out sorted
   json["model"] = config.model;
+  json["kernels"] = to_string(config.kernels);
+  json["communicator"] = to_string(config.transport);
   json["precision"] = to_string(config.precision);
   json["dataset"] = config.data.name;
   json["limit_train"] = config.data.limit_train;

@@ -9,12 +9,15 @@
 
 #include "engine/data/dataset.h"
 #include "engine/parallel/options.h"
+#include "kernels/base/backend.h"
 #include "kernels/base/optimizer.h"
 
 namespace dml {
 
 enum class Device { cpu, cuda, emulator };
 enum class Precision { fp32, fp64 };
+/// How ranks on GPUs exchange values: by NCCL, or staged through the memory of the host.
+enum class DeviceTransport { automatic, staged, nccl };
 
 /// Learning rate of a step, with `lr` the base rate and t the step (0-based) of a run of T steps:
 /// constant: lr;  step: lr * gamma^floor(epoch / step_epochs);  cosine: lr * (1 + cos(pi t / T)) / 2.
@@ -31,7 +34,10 @@ struct LearningRateOptions {
 struct RunConfig {
   ParallelOptions parallel;
   Device device = Device::cpu;
-  std::vector<int> gpus;  ///< of each rank on this host, with Device::cuda; empty: rank r has GPU r
+  std::vector<int> gpus;    ///< of each rank on this host, with Device::cuda; empty: rank r has GPU r
+  bool cuda_graphs = true;  ///< whole steps are recorded in CUDA graphs where nothing comes in between
+  DeviceTransport transport = DeviceTransport::automatic;
+  KernelChoice kernels = KernelChoice::automatic;
   Precision precision = Precision::fp32;
   int threads = 1;  ///< per rank
   std::string model = "lenet";
@@ -56,6 +62,7 @@ struct RunConfig {
 
 std::string to_string(Device device);
 std::string to_string(Precision precision);
+std::string to_string(DeviceTransport transport);
 
 /// The part of the configuration that decides the weights, as JSON text with sorted keys: equal texts compute
 /// the same thing. Written into checkpoints and compared between ranks. Paths, verbosity and deadlines are

@@ -14,15 +14,19 @@ std::unique_ptr<Backend> make_backend(const RunConfig& config, int local_rank) {
   switch (config.device) {
     case Device::cpu:
       return make_cpu_backend(config.threads);
-    case Device::cuda: {
-      const auto place = static_cast<std::size_t>(local_rank);
-      DML_ASSERT(config.gpus.empty() || place < config.gpus.size(), "a rank without a GPU");
-      return cuda::make_backend({.id = config.gpus.empty() ? local_rank : config.gpus[place]});
-    }
+    case Device::cuda:
+      return cuda::make_backend({.id = gpu_of(config, local_rank), .use_graphs = config.cuda_graphs});
     case Device::emulator:
-      return emulator::make_backend({});
+      return emulator::make_backend({.use_graphs = config.cuda_graphs});
   }
   throw InternalError("unknown device");
+}
+
+int gpu_of(const RunConfig& config, int local_rank) {
+  if (config.gpus.empty()) return local_rank;
+  const auto place = static_cast<std::size_t>(local_rank);
+  DML_ASSERT(place < config.gpus.size(), "a rank without a GPU");
+  return config.gpus[place];
 }
 
 bool has_cuda_backend() {

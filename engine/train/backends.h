@@ -12,6 +12,9 @@ namespace dml {
 /// fp32 on the device's own backend. Throws UnavailableError when the device is not there.
 std::unique_ptr<Backend> make_backend(const RunConfig& config, int local_rank);
 
+/// The GPU of the rank that is `local_rank` on its host, among those that its process may see.
+int gpu_of(const RunConfig& config, int local_rank);
+
 /// Whether this program can run on NVIDIA GPUs at all.
 bool has_cuda_backend();
 

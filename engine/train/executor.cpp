@@ -33,6 +33,7 @@ Executable& Executor::executable(int slot, std::int64_t samples) {
     const bool alone = parts_.topology.ranks() == 1;
     const CompileOptions options{.training = training_,
                                  .input_gradient = training_ && !parts_.topology.is_first_stage(parts_.rank),
+                                 .kernels = parts_.kernels,
                                  .window = training_ && alone ? kLargestWindow : 1};
     entry = parts_.backend.compile(operations, parts_.parameters, data_, options);
   }
@@ -78,6 +79,7 @@ StepOutcome Executor::run(const Program& program, std::span<const std::vector<st
           reduce(parts_.buckets[static_cast<std::size_t>(action.bucket)]);
           break;
         case Verb::send_activation:
+          finish_compute();
           check_output(stage_of(action), outcome);
           communicate(action, stage_of(action));
           break;
@@ -197,18 +199,25 @@ void Executor::finish_compute() {
   parts_.timeline.add_compute("device", start, monotonic_ns());
 }
 
+/// Some communicators only enqueue; what a device waits for its peers is not compute.
+void Executor::finish_communication() {
+  if (parts_.backend.memory() == Memory::device) parts_.stream.synchronize();
+}
+
 void Executor::reduce(const ParameterRange& bucket) {
   finish_compute();
   const View gradients = parts_.parameters.gradients.slice(bucket.first, bucket.count);
   CommunicationRecord record{.kind = CommunicationRecord::Kind::collective, .start_ns = monotonic_ns()};
   if (parts_.aggregate == Aggregate::allreduce) {
     parts_.communicator.all_reduce(gradients, parts_.stream);
+    finish_communication();
     record.end_ns = monotonic_ns();
     parts_.timeline.add_communication("all_reduce", record);
     return;
   }
   const View copies = gathered_.view.slice(0, bucket.count * parts_.topology.replicas);
   parts_.communicator.all_gather(gradients, copies, parts_.stream);
+  finish_communication();
   record.end_ns = monotonic_ns();
   parts_.timeline.add_communication("all_gather", record);
 
@@ -236,6 +245,7 @@ void Executor::communicate(const Action& action, Executable& stage) {
     default:
       throw InternalError("not a message: " + to_string(action));
   }
+  finish_communication();
   record.end_ns = monotonic_ns();
   const bool is_send = action.verb == Verb::send_activation || action.verb == Verb::send_gradient;
   record.kind = is_send ? CommunicationRecord::Kind::send : CommunicationRecord::Kind::receive;

@@ -38,6 +38,7 @@ struct ExecutorParts {
   Communicator& communicator;
   ParameterBinding& parameters;
   Optimizer* optimizer = nullptr;  ///< null: forward only
+  KernelChoice kernels = KernelChoice::automatic;
   Aggregate aggregate = Aggregate::allreduce;
   std::span<const ParameterRange> buckets;
   Timeline& timeline;
@@ -70,6 +71,8 @@ class Executor {
                                      std::span<const StepBatch> batches, std::span<const StepState> states,
                                      const std::function<void(std::int64_t)>& on_step);
 
+  /// Waits for what a device still computes, and counts it as compute.
+  void finish_compute();
   /// What the executables run, a line an operation (of the largest one compiled).
   [[nodiscard]] std::string description() const;
 
@@ -81,7 +84,7 @@ class Executor {
   void forward(Executable& stage, const std::vector<std::int64_t>& samples, StepOutcome& outcome);
   void backward(Executable& stage, Phase phase);
   void clear_gradients();
-  void finish_compute();
+  void finish_communication();
   void reduce(const ParameterRange& bucket);
   void communicate(const Action& action, Executable& stage);
   static void check_output(Executable& stage, StepOutcome& outcome);

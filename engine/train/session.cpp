@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "engine/comm/staged_communicator.h"
 #include "engine/model/zoo.h"
 #include "engine/parallel/buckets.h"
 #include "engine/parallel/check.h"
@@ -30,8 +29,7 @@ Session::Session(const RunConfig& config, Backend& backend, Communicator& commun
                  const DatasetSplits& data, OrderOfEpoch order)
     : config_(config),
       backend_(backend),
-      staged_(backend.memory() == Memory::device ? make_staged_communicator(communicator, backend) : nullptr),
-      communicator_(staged_ ? staged_.get() : &communicator),
+      communicator_(communicator),
       order_(std::move(order)),
       data_(data),
       model_(model_by_name(config.model)),
@@ -64,9 +62,10 @@ Session::Session(const RunConfig& config, Backend& backend, Communicator& commun
                       .rank = rank(),
                       .backend = backend_,
                       .stream = *stream_,
-                      .communicator = *communicator_,
+                      .communicator = communicator_,
                       .parameters = parameters_,
                       .optimizer = optimizer_.get(),
+                      .kernels = config.kernels,
                       .aggregate = config.parallel.aggregate,
                       .buckets = buckets_,
                       .timeline = timeline_};
@@ -137,7 +136,7 @@ Evaluation Session::evaluate() {
     sums[1] += static_cast<double>(outcome.correct);
     sums[2] += static_cast<double>(batch[0].size());
   }
-  communicator_->all_reduce(view_of(std::span(sums)), *stream_);
+  communicator_.all_reduce(view_of(std::span(sums)), *stream_);
   timeline_ = std::move(training);
   DML_ASSERT(sums[2] == static_cast<double>(total), "every test sample is evaluated exactly once");
   return {sums[0] / sums[2], sums[1] / sums[2], total};
@@ -168,10 +167,10 @@ void Session::gather_parameters() {
   for (int s = 0; s < topology_.stage_count() && topology_.stage_count() > 1; ++s) {
     const Stage& stage = topology_.stages[static_cast<std::size_t>(s)];
     const ParameterRange range = layout_.range(stage.first_layer, stage.last_layer);
-    communicator_->broadcast(values_.values().slice(range.first, range.count), s, *stream_);
+    communicator_.broadcast(values_.values().slice(range.first, range.count), s, *stream_);
     for (int slot = 0; slot < optimizer_state_slots(config_.optimizer); ++slot) {
       const std::int64_t first = slot * layout_.elements() + range.first;
-      communicator_->broadcast(optimizer_state_.values().slice(first, range.count), s, *stream_);
+      communicator_.broadcast(optimizer_state_.values().slice(first, range.count), s, *stream_);
     }
   }
   device_changed();
@@ -180,8 +179,8 @@ void Session::gather_parameters() {
 
 void Session::broadcast_parameters() {
   parameters_changed();  // what was written on rank 0
-  communicator_->broadcast(values_.values(), 0, *stream_);
-  communicator_->broadcast(optimizer_state_.values(), 0, *stream_);
+  communicator_.broadcast(values_.values(), 0, *stream_);
+  communicator_.broadcast(optimizer_state_.values(), 0, *stream_);
   device_changed();
   ++parameters_.version;
 }

@@ -35,7 +35,8 @@ struct Evaluation {
 
 class Session {
  public:
-  /// Everything referred to outlives the session. Throws UsageError when model, data and split do not fit.
+  /// Everything referred to outlives the session; the communicator moves values in the backend's memory
+  /// (make_device_communicator). Throws UsageError when model, data and split do not fit.
   Session(const RunConfig& config, Backend& backend, Communicator& communicator, const DatasetSplits& data,
           OrderOfEpoch order);
 
@@ -43,10 +44,10 @@ class Session {
   [[nodiscard]] const ModelSpec& model() const { return model_; }
   [[nodiscard]] const ParameterLayout& layout() const { return layout_; }
   [[nodiscard]] const Topology& topology() const { return topology_; }
-  [[nodiscard]] Communicator& communicator() { return *communicator_; }
+  [[nodiscard]] Communicator& communicator() { return communicator_; }
   [[nodiscard]] Stream& stream() { return *stream_; }
   [[nodiscard]] Timeline& timeline() { return timeline_; }
-  [[nodiscard]] int rank() const { return communicator_->rank(); }
+  [[nodiscard]] int rank() const { return communicator_.rank(); }
 
   /// The batches of an epoch, for this rank's replica.
   [[nodiscard]] BatchSequence batches(std::int64_t epoch) const;
@@ -58,6 +59,8 @@ class Session {
   /// is told of each step before it begins.
   std::vector<StepOutcome> train_steps(std::span<const StepBatch> batches, std::span<const StepState> states,
                                        const std::function<void(std::int64_t)>& on_step);
+  /// Waits for what a device still computes, and counts it as that.
+  void finish_compute() { train_executor_->finish_compute(); }
   /// Collective: the test split, each sample exactly once, shared among the replicas.
   [[nodiscard]] Evaluation evaluate();
 
@@ -86,8 +89,7 @@ class Session {
 
   const RunConfig& config_;
   Backend& backend_;
-  std::unique_ptr<Communicator> staged_;  ///< where the backend's memory is not the host's
-  Communicator* communicator_;
+  Communicator& communicator_;
   OrderOfEpoch order_;
   const DatasetSplits& data_;
   ModelSpec model_;

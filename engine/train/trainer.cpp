@@ -148,6 +148,7 @@ void Trainer::share_window() {
   shared.push_back(window_.not_finite.empty() ? 0.0 : 1.0);
   Communicator& communicator = session_.communicator();
   if (communicator.size() > 1) {
+    session_.finish_compute();
     CommunicationRecord record{.kind = CommunicationRecord::Kind::collective, .start_ns = monotonic_ns()};
     communicator.all_reduce(view_of(std::span(shared)), session_.stream());
     record.end_ns = monotonic_ns();

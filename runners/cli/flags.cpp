@@ -29,6 +29,15 @@ constexpr std::array kFlags = {
     FlagSpec{Group::devices, "rendezvous", "HOST:PORT", "", "a private directory", kModel,
              "where the ranks meet; under a launcher MASTER_ADDR:MASTER_PORT + 1"},
 
+    FlagSpec{Group::devices, "communicator", "C", "auto", "", kModel,
+             "between GPUs: nccl, or staged through the host; auto: nccl where it can"},
+
+    FlagSpec{Group::kernels, "kernels", "K", "auto", "", kModel,
+             "of convolutions and linear layers: auto, custom (our own alone) or library"},
+    FlagSpec{Group::kernels, "explain-kernels", "", "", "", kSteps, "print which kernel computes each layer"},
+    FlagSpec{Group::kernels, "cuda-graph", "on|off", "on", "", kModel,
+             "record whole steps in a CUDA graph where nothing comes in between"},
+
     FlagSpec{Group::model, "model", "NAME", "lenet", "", kAll, "lenet, mnist-cnn or cnn8"},
     FlagSpec{Group::model, "precision", "P", "fp32", "", kModel,
              "fp32, or fp64 for the slow double reference"},
@@ -119,6 +128,8 @@ std::string_view title_of(FlagGroup group) {
       return "How the work is split";
     case Group::devices:
       return "Devices and ranks";
+    case Group::kernels:
+      return "Kernels";
     case Group::model:
       return "Model";
     case Group::data:

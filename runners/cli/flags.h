@@ -10,7 +10,18 @@
 
 namespace dml {
 
-enum class FlagGroup { split, devices, model, data, training, data_parallel, model_parallel, benchmark, run };
+enum class FlagGroup {
+  split,
+  devices,
+  kernels,
+  model,
+  data,
+  training,
+  data_parallel,
+  model_parallel,
+  benchmark,
+  run
+};
 
 struct FlagSpec {
   FlagGroup group;

@@ -151,6 +151,27 @@ void read_run(FlagReader& flags, RunConfig& config) {
   }
 }
 
+void read_kernels(FlagReader& flags, RunConfig& config) {
+  static const std::vector<std::string> kKernels = {"auto", "custom", "library"};
+  const std::string kernels = flags.choice("kernels", kKernels);
+  config.kernels = kernels == "custom"    ? KernelChoice::custom
+                   : kernels == "library" ? KernelChoice::library
+                                          : KernelChoice::automatic;
+  static const std::vector<std::string> kSwitch = {"on", "off"};
+  config.cuda_graphs = flags.choice("cuda-graph", kSwitch) == "on";
+}
+
+void read_communicator(FlagReader& flags, RunConfig& config) {
+  static const std::vector<std::string> kTransports = {"auto", "nccl", "staged"};
+  const std::string transport = flags.choice("communicator", kTransports);
+  if (transport == "auto") return;
+  config.transport = transport == "nccl" ? DeviceTransport::nccl : DeviceTransport::staged;
+  if (config.device == Device::cpu || (transport == "nccl" && config.device != Device::cuda)) {
+    throw UsageError("--communicator " + transport + " is for ranks on GPUs, and --device is " +
+                     to_string(config.device) + ". Leave --communicator out.");
+  }
+}
+
 void read_deadline(FlagReader& flags, RunConfig& config) {
   config.deadline = parse_duration("deadline", flags.raw("deadline"));
   flags.note_as_read("deadline", format_real(static_cast<double>(config.deadline.count()) / 1000) + "s");
@@ -174,6 +195,8 @@ void read_ranks(FlagReader& flags, std::span<const std::string> words, const Env
     flags.note("rendezvous", invocation.rendezvous, Setting::Source::flag);
   }
   read_threads(flags, environment, invocation);
+  read_communicator(flags, invocation.config);
+  read_kernels(flags, invocation.config);
   read_precision(flags, invocation.config);
   read_deadline(flags, invocation.config);
 }
@@ -288,6 +311,7 @@ Invocation parse_command_line(std::span<const std::string> words, const Environm
   invocation.json = tokens.given("json");
   invocation.quiet = tokens.given("quiet");
   invocation.dry_run = tokens.given("dry-run");
+  invocation.explain_kernels = tokens.given("explain-kernels");
   FlagReader flags(tokens, invocation.settings);
   switch (tokens.command) {
     case Command::train:

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "engine/train/backends.h"
+#include "engine/train/device_communicator.h"
 
 namespace dml::testing {
 namespace {
@@ -48,7 +49,10 @@ void run_world(const RunConfig& config, const DatasetSplits& data,
         const auto sampler = make_sampler(
             config.sampler,
             {.samples = data.train.samples, .replicas = replicated ? ranks : 1, .seed = config.seed});
-        Session session(config, *backend, *communicator, data, order_of(*sampler));
+        const DeviceCommunicator device =
+            make_device_communicator(config, static_cast<int>(rank), *communicator, *backend);
+        Communicator& peers = device.communicator ? *device.communicator : *communicator;
+        Session session(config, *backend, peers, data, order_of(*sampler));
         work(session);
       } catch (...) {
         failures[rank] = std::current_exception();

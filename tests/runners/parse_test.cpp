@@ -477,7 +477,15 @@ INSTANTIATE_TEST_SUITE_P(
                     BadLine{"--device tpu", ExitCode::usage, {"auto, cpu, cuda or emulator"}},
                     BadLine{"--gpus all", ExitCode::usage, {"--gpus all", "--gpus 0,1"}},
                     BadLine{"--gpus 0 --device cpu", ExitCode::usage, {"contradict"}},
-                    BadLine{"--gpus 0,1 --ranks 3", ExitCode::usage, {"2 devices", "3"}}));
+                    BadLine{"--gpus 0,1 --ranks 3", ExitCode::usage, {"2 devices", "3"}},
+                    BadLine{"--communicator nccl", ExitCode::usage, {"--device is cpu", "Leave"}},
+                    BadLine{"--communicator staged", ExitCode::usage, {"--device is cpu", "Leave"}},
+                    BadLine{"--communicator nccl --device emulator",
+                            ExitCode::usage,
+                            {"--communicator nccl", "--device is emulator"}},
+                    BadLine{"--communicator ncc", ExitCode::usage, {"Did you mean --communicator nccl?"}},
+                    BadLine{"--cuda-graph no", ExitCode::usage, {"on or off"}},
+                    BadLine{"--kernels cudnn", ExitCode::usage, {"auto, custom or library"}}));
 
 /// A machine with `count` H100, and one old GPU behind them.
 Environment machine_with_gpus(int count, bool has_cuda) {
@@ -506,6 +514,20 @@ TEST(Parse, GpusAreRanks) {
   EXPECT_EQ(parse("--device emulator", machine).config.device, Device::emulator);
   EXPECT_EQ(parse("--epochs 1", machine_with_gpus(2, false)).config.device, Device::cpu);
   EXPECT_EQ(parse("--epochs 1").config.device, Device::cpu);
+
+  const RunConfig staged =
+      parse("--mode data-parallel --gpus 0,1 --communicator staged --cuda-graph off --kernels custom",
+            machine)
+          .config;
+  EXPECT_EQ(staged.transport, DeviceTransport::staged);
+  EXPECT_FALSE(staged.cuda_graphs);
+  EXPECT_EQ(staged.kernels, KernelChoice::custom);
+  EXPECT_EQ(parse("--mode data-parallel --gpus 0,1 --communicator nccl", machine).config.transport,
+            DeviceTransport::nccl);
+  const RunConfig defaults = parse("--mode data-parallel --gpus 0,1", machine).config;
+  EXPECT_EQ(defaults.transport, DeviceTransport::automatic);
+  EXPECT_TRUE(defaults.cuda_graphs);
+  EXPECT_EQ(defaults.kernels, KernelChoice::automatic);
 
   const Invocation shared = parse("--mode model-parallel --gpus 0,0", machine);
   EXPECT_EQ(shared.config.device, Device::cuda);
