@@ -145,6 +145,8 @@ constexpr std::string_view kDevices =
                    in them, a hundred times slower and more. Try --limit-train 640.
   --gpus 0,1       GPUs of the ranks on this machine, among those that CUDA_VISIBLE_DEVICES shows;
                    0,0 lets two ranks share one [rank r has GPU r; data-parallel: all of them]
+  --communicator C between GPUs: nccl, or staged through the host [auto: nccl where every rank has a
+                   GPU of its own and finds libnccl.so.2; DML_NCCL_LIBRARY may name one]
   --threads T      per rank [usable cores / ranks on this machine]
   --ranks N        processes that share the work [2 in parallel modes, one per stage in
                    model-parallel]
