@@ -1,0 +1,192 @@
+// Would a GPU take our launches? Each one is held against what ptxas found for its kernel
+// (kernels/cuda/resources.txt): no more threads than its launch bounds, no more registers than a
+// multiprocessor has, no more static shared memory than was compiled in. And every kernel of the table is
+// launched here at least once, so that none escapes.
+//
+// A launch is named like its kernel without "_kernel" (kernel_of() knows the others); of a kernel's template
+// variants the largest budget of registers and shared memory counts, and the smallest of threads.
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "kernels/cuda/device.h"
+#include "kernels/cuda/device_backend.h"
+#include "kernels/cuda/pointwise.h"
+#include "tests/kernels/emulator/device_arrays.h"
+#include "tests/kernels/operation_testbed.h"
+
+namespace dml::test {
+namespace {
+
+constexpr std::size_t kRegistersOfAMultiprocessor = 65536;
+constexpr std::size_t kRegistersPerAllocation = 256;  // a warp takes whole ones
+constexpr std::size_t kWarp = 32;
+
+struct Budget {
+  std::size_t registers = 0, shared_bytes = 0, threads = 1024;
+};
+
+/// By the kernel's name without "_kernel" and template arguments.
+const std::map<std::string, Budget>& budgets() {
+  static const std::map<std::string, Budget> table = [] {
+    std::map<std::string, Budget> budgets;
+    std::ifstream lines(DML_SOURCE_DIR "/kernels/cuda/resources.txt");
+    for (std::string line; std::getline(lines, line);) {
+      std::istringstream words(line);
+      Budget variant;
+      std::string registers, shared, spilled, threads, kernel;
+      std::size_t spilled_bytes = 0;
+      words >> variant.registers >> registers >> variant.shared_bytes >> shared >> spilled_bytes >> spilled >>
+          variant.threads >> threads >> kernel;
+      if (!words || registers != "registers" || threads != "threads") continue;
+      Budget& budget = budgets[kernel.substr(0, kernel.find("_kernel"))];
+      budget.registers = std::max(budget.registers, variant.registers);
+      budget.shared_bytes = std::max(budget.shared_bytes, variant.shared_bytes);
+      budget.threads = std::min(budget.threads, variant.threads);
+    }
+    return budgets;
+  }();
+  return table;
+}
+
+/// One kernel serves many launches: those of matrix products are named for what they compute.
+std::string kernel_of(const std::string& launch) {
+  return launch.starts_with("linear_") || launch.starts_with("conv2d_tiled_") ? "tiled_gemm" : launch;
+}
+
+struct Findings {
+  std::set<std::string> launched;
+  std::set<std::string> refused;  ///< why, as often as it may have happened
+};
+Findings& findings() {
+  static Findings all;
+  return all;
+}
+
+class BudgetObserver final : public emulator::Observer {
+ public:
+  void launch_begins(const emulator::Grid& grid) override {
+    name_ = kernel_of(grid.name);
+    findings().launched.insert(name_);
+    const auto found = budgets().find(name_);
+    if (found == budgets().end()) {
+      refuse("is not in the table");
+      return;
+    }
+    const std::size_t threads = grid.threads_per_block(), warps = (threads + kWarp - 1) / kWarp;
+    const std::size_t of_a_warp = (found->second.registers * kWarp + kRegistersPerAllocation - 1) /
+                                  kRegistersPerAllocation * kRegistersPerAllocation;
+    if (threads > found->second.threads) {
+      refuse(std::to_string(threads) + " threads, its launch bounds are " +
+             std::to_string(found->second.threads));
+    }
+    if (of_a_warp * warps > kRegistersOfAMultiprocessor) {
+      refuse(std::to_string(warps) + " warps of " + std::to_string(of_a_warp) + " registers");
+    }
+  }
+  void shared_memory_begins(const emulator::Block& block,
+                            const emulator::SharedVariable& /*variable*/) override {
+    std::size_t bytes = 0;
+    for (const emulator::SharedVariable& variable : block.shared) {
+      if (variable.key != nullptr) bytes += variable.bytes;
+    }
+    const auto found = budgets().find(name_);
+    if (found != budgets().end() && bytes > found->second.shared_bytes) {
+      refuse(std::to_string(bytes) + " bytes of static shared memory, the table says " +
+             std::to_string(found->second.shared_bytes));
+    }
+  }
+  void launch_ends() override {}
+  void threads_meet(const std::vector<emulator::Thread*>& /*members*/) override {}
+  void shared_memory_ends(const emulator::SharedVariable& /*variable*/) override {}
+  void accessed(const void* /*address*/, std::size_t /*bytes*/, bool /*writes*/) override {}
+  void fence(bool /*gpu_scope*/) override {}
+  void atomic(const void* /*address*/, bool /*reads*/, bool /*writes*/) override {}
+  void acquire(const void* /*address*/) override {}
+  void release(const void* /*address*/) override {}
+  void memory_begins(const std::byte* /*data*/, std::size_t /*bytes*/,
+                     const std::string& /*purpose*/) override {}
+  void memory_ends(const std::byte* /*data*/) override {}
+  void memory_written(const std::byte* /*data*/, std::size_t /*bytes*/) override {}
+
+ private:
+  void refuse(const std::string& why) { findings().refused.insert(name_ + ": " + why); }
+  std::string name_;
+};
+
+void look_at_all_launches() {
+  emulator::set_observer_factory(
+      []() -> std::unique_ptr<emulator::Observer> { return std::make_unique<BudgetObserver>(); });
+  findings() = {};
+}
+
+/// Small shapes and large ones, so that both tiles, one block and many, and every template variant run.
+std::vector<StageCase> stages() {
+  std::vector<StageCase> chosen = stage_cases();
+  const auto is_slow = [](const StageCase& stage) {
+    return stage.name.find("mnist_cnn") != std::string::npos;
+  };
+  std::erase_if(chosen, is_slow);
+  return chosen;
+}
+
+TEST(LaunchBudget, EveryKernelIsLaunchedAndStaysWithinIt) {
+  ASSERT_GT(budgets().size(), 15U) << "the table was hardly read";
+  look_at_all_launches();
+  for (const StageCase& stage : stages()) {
+    const auto backend = emulator::make_backend({});
+    EXPECT_TRUE(check_stage(*backend, stage, Values::small_integers)) << stage.name;
+  }
+  {
+    const auto backend = emulator::make_backend({});
+    check_promises(*backend);
+    check_optimizers(*backend);
+    DeviceUnderTest on(0);
+    DeviceArray<float> copies(on, random_values(300, 1)), sum(on, std::size_t{100});
+    DeviceArray<std::int32_t> cursor(on, std::vector<std::int32_t>{0});
+    device::sum_copies(100, 3, copies.data(), sum.data(), on.stream());
+    device::advance_cursor(cursor.data(), on.stream());
+    DeviceArray<float> gradient(on, random_values(300, 2));
+    device::relu_forward(300, copies.data(), copies.data(), on.stream());
+    device::relu_backward(300, gradient.data(), copies.data(), gradient.data(), on.stream());
+    on.stream().synchronize();
+  }
+  for (const std::string& why : findings().refused) ADD_FAILURE() << why;
+  for (const auto& [kernel, budget] : budgets()) {
+    EXPECT_TRUE(findings().launched.contains(kernel)) << kernel << " was never launched: nothing was proven";
+  }
+}
+
+// ---- and whoever goes beyond is found
+
+struct TooMuch {
+  float values[1024];
+};
+void greedy_kernel() {
+  device::shared_memory<TooMuch>().values[threadIdx.x % 1024] = 0;
+}
+void idle_kernel() {}
+
+std::set<std::string> refused(const char* name, void (*kernel)(), unsigned threads) {
+  look_at_all_launches();
+  DeviceUnderTest on(0);
+  device::launch(name, kernel, {.blocks = {1}, .threads = {threads}}, on.stream());
+  on.stream().synchronize();
+  return findings().refused;
+}
+
+TEST(LaunchBudget, FindsALaunchBeyondIt) {
+  using Reasons = std::set<std::string>;
+  EXPECT_EQ(refused("adam_update", idle_kernel, 256), Reasons());
+  EXPECT_EQ(refused("adam_update", idle_kernel, 257),
+            Reasons{"adam_update: 257 threads, its launch bounds are 256"});
+  EXPECT_EQ(refused("adam_updates", idle_kernel, 1), Reasons{"adam_updates: is not in the table"});
+  EXPECT_EQ(refused("gather_normalize", greedy_kernel, 1),
+            Reasons{"gather_normalize: 4096 bytes of static shared memory, the table says 1024"});
+  EXPECT_EQ(refused("tiled_gemm", idle_kernel, 352).size(), 2U) << "189 registers and 11 warps";
+}
+
+}  // namespace
+}  // namespace dml::test
