@@ -35,9 +35,33 @@ Executable& Executor::executable(int slot, std::int64_t samples) {
                                  .input_gradient = training_ && !parts_.topology.is_first_stage(parts_.rank),
                                  .kernels = parts_.kernels,
                                  .window = training_ && alone ? kLargestWindow : 1};
-    entry = parts_.backend.compile(operations, parts_.parameters, data_, options);
+    try {
+      entry = parts_.backend.compile(operations, parts_.parameters, data_, options);
+    } catch (const OutOfMemoryError& error) {
+      say_what_fits(error, samples, options);
+    }
   }
   return *entry;
+}
+
+/// The largest half, quarter, ... of `samples` that the backend has room for, found by trying.
+void Executor::say_what_fits(const OutOfMemoryError& error, std::int64_t samples,
+                             const CompileOptions& options) {
+  const std::string layer_samples = std::to_string(samples) + " samples at a time: ";
+  for (std::int64_t fewer = samples / 2; fewer > 0; fewer /= 2) {
+    try {
+      const std::vector<Operation> operations =
+          lower(parts_.model, parts_.layout, parts_.topology.stage(parts_.rank), fewer, normalization_);
+      static_cast<void>(parts_.backend.compile(operations, parts_.parameters, data_, options));
+    } catch (const OutOfMemoryError&) {
+      continue;
+    }
+    const std::int64_t slices = (samples + fewer - 1) / fewer;
+    throw OutOfMemoryError(layer_samples + error.what() + ". " + std::to_string(fewer) +
+                           " at a time fit: a --batch " + std::to_string(slices) +
+                           " times smaller, or the same one in more slices (--accumulate, --micro-batches)");
+  }
+  throw OutOfMemoryError(layer_samples + error.what() + ". Not even one fits beside what is there already");
 }
 
 void Executor::prepare(const Program& program, std::span<const std::vector<std::int64_t>> micro_batches) {

@@ -24,6 +24,7 @@
 #include "engine/train/plan.h"
 #include "engine/train/timeline.h"
 #include "kernels/base/backend.h"
+#include "kernels/base/error.h"
 
 namespace dml {
 
@@ -78,6 +79,8 @@ class Executor {
 
  private:
   Executable& executable(int slot, std::int64_t samples);
+  [[noreturn]] void say_what_fits(const OutOfMemoryError& error, std::int64_t samples,
+                                  const CompileOptions& options);
   StepLoop* loop_for(const Program& program, std::int64_t samples);
   void run_loop(StepLoop& loop, std::span<const StepBatch> batches, std::span<const StepState> states,
                 std::vector<StepOutcome>& outcomes);

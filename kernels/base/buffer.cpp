@@ -9,6 +9,10 @@ namespace {
 constexpr std::size_t kAlignmentBytes = 64;
 }
 
+std::string mebibytes(std::size_t bytes) {
+  return std::to_string((bytes + (std::size_t{1} << 20U) - 1) >> 20U) + " MiB";
+}
+
 HostBuffer::HostBuffer(std::int64_t elements, DType dtype) : elements_(elements), dtype_(dtype) {
   DML_ASSERT(elements >= 0, "a buffer of a negative size");
   const std::size_t wanted = static_cast<std::size_t>(elements) * size_in_bytes(dtype);
@@ -16,8 +20,7 @@ HostBuffer::HostBuffer(std::int64_t elements, DType dtype) : elements_(elements)
   if (rounded == 0) return;
   memory_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignmentBytes, rounded)));
   if (!memory_) {
-    throw UnavailableError("out of memory: " + std::to_string(rounded >> 20U) +
-                           " MiB were refused by the operating system; try a smaller --batch");
+    throw OutOfMemoryError("out of memory: " + mebibytes(rounded) + " were refused by the operating system");
   }
   std::memset(memory_.get(), 0, rounded);
 }

@@ -3,10 +3,14 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 
 #include "kernels/base/view.h"
 
 namespace dml {
+
+/// "12 MiB", rounded up: for messages.
+std::string mebibytes(std::size_t bytes);
 
 /// `elements` values of one type, 64-byte aligned (a cache line, and the widest vector register), zero at
 /// first.

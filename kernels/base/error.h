@@ -47,6 +47,10 @@ struct DataError : Error {
 struct UnavailableError : Error {
   explicit UnavailableError(const std::string& message) : Error(ExitCode::unavailable, message) {}
 };
+/// A device has no room for what was asked; the message says how much, for what, and how much there is.
+struct OutOfMemoryError : UnavailableError {
+  using UnavailableError::UnavailableError;
+};
 /// Another rank that died, stalled past the deadline or never joined.
 struct PeerError : UnavailableError {
   using UnavailableError::UnavailableError;

@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "kernels/base/buffer.h"
 #include "kernels/cuda/runtime.h"
 
 namespace dml::cuda {
@@ -7,10 +8,6 @@ namespace {
 
 constexpr int kLeastComputeMajor = 8;  // Ampere: cp.async and TF32 tensor cores
 constexpr std::size_t kStaticSharedLimit = std::size_t{48} << 10U;
-
-std::string mebibytes(std::size_t bytes) {
-  return std::to_string((bytes + (std::size_t{1} << 20U) - 1) >> 20U) + " MiB";
-}
 
 /// A destructor cannot throw; what went wrong here comes up again at the next call that can.
 void report(cudaError_t error, const char* call) noexcept {
@@ -24,8 +21,8 @@ void report(cudaError_t error, const char* call) noexcept {
   if (cudaMemGetInfo(&free, &total) == cudaSuccess) {
     left = "; " + mebibytes(free) + " of " + mebibytes(total) + " are free";
   }
-  throw UnavailableError("out of " + kind + " memory: " + mebibytes(bytes) + " for " + purpose +
-                         " were refused" + left + ". Use a smaller --batch, or free the device");
+  throw OutOfMemoryError("out of " + kind + " memory: " + mebibytes(bytes) + " for " + purpose +
+                         " were refused" + left);
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <new>
 
+#include "kernels/base/buffer.h"
+
 namespace dml::emulator {
 namespace {
 
@@ -20,7 +22,7 @@ bool is_red_zone(const std::byte* bytes) {
 }  // namespace
 
 Device::Device(const DeviceOptions& options)
-    : properties_{.name = "emulator", .multiprocessors = 132, .memory_bytes = std::int64_t{80} << 30},
+    : properties_{.name = "emulator", .multiprocessors = 132, .memory_bytes = options.memory_bytes},
       machine_(default_machine_options()),
       observer_(make_observer()),
       random_(options.seed) {
@@ -106,15 +108,24 @@ void Device::written(View target) const {
   }
 }
 
+void Device::refuse_beyond_memory(std::size_t bytes, const std::string& purpose) const {
+  const auto size = static_cast<std::size_t>(properties_.memory_bytes);
+  std::size_t used = 0;
+  for (const auto& [address, allocation] : allocations_) used += allocation.bytes;
+  if (used + bytes <= size) return;
+  throw OutOfMemoryError("out of emulated memory: " + mebibytes(bytes) + " for " + purpose +
+                         " were refused; " + mebibytes(size - used) + " of " + mebibytes(size) + " are free");
+}
+
 DeviceMemory::DeviceMemory(Device& device, std::size_t bytes, const std::string& purpose)
     : device_(&device), bytes_(bytes) {
   device.throw_if_lost();
   if (bytes == 0) return;
+  device.refuse_beyond_memory(bytes, purpose);
   auto* memory =
       static_cast<std::byte*>(::operator new[](bytes + 2 * kRedZoneBytes, kAlignment, std::nothrow));
   if (memory == nullptr) {
-    throw UnavailableError("out of memory: " + std::to_string((bytes >> 20U) + 1) + " MiB for " + purpose +
-                           " were refused. Use a smaller --batch");
+    throw OutOfMemoryError("out of memory: " + mebibytes(bytes) + " for " + purpose + " were refused");
   }
   data_ = memory + kRedZoneBytes;
   std::memset(memory, kRedZone, kRedZoneBytes);

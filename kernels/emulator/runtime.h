@@ -61,6 +61,8 @@ class Device {
   };
 
   void throw_if_lost() const;
+  /// As a GPU would.
+  void refuse_beyond_memory(std::size_t bytes, const std::string& purpose) const;
   /// Runs queued operations until `done`.
   void run_until(const std::function<bool()>& done);
   void run_all() noexcept;
