@@ -40,6 +40,9 @@ struct LargeTile {
   static constexpr int kThreads = (kM / kThreadM) * (kN / kThreadN);
 };
 
+/// On a multiprocessor at once. Left to itself, ptxas saves registers for more of them and spills on sm_80.
+inline constexpr unsigned kLeastBlocks = 2;
+
 /// For skinny results: batches of 32, ten classes.
 struct SmallTile {
   static constexpr int kM = 32, kN = 32, kK = 16, kThreadM = 4, kThreadN = 2;
@@ -98,7 +101,7 @@ struct SliceLoads {
 
 /// Grid: (tiles of N, tiles of M, splits). `parts` (splits, M, N) takes the sums where splits > 1.
 template <class Tile, class A, class B, class Epilogue>
-__global__ void __launch_bounds__(Tile::kThreads)
+__global__ void __launch_bounds__(Tile::kThreads, kLeastBlocks)
     tiled_gemm_kernel(GemmSizes sizes, A a, B b, Epilogue epilogue, float* parts) {
   GemmShared<Tile>& shared = shared_memory<GemmShared<Tile>>();
   const int m0 = static_cast<int>(blockIdx.y) * Tile::kM;
