@@ -6,8 +6,9 @@
 //
 //   struct Tile { float a[16][33]; };
 //   Tile& tile = shared_memory<Tile>();             static shared memory, 16-byte aligned, one T per kernel
-//   and T float* rows = dynamic_shared_memory<float>();   as many bytes as the launch gives launch("name",
-//   kernel, {blocks, threads, shared_bytes}, stream, arguments...);
+//                                                   and T
+//   float* rows = dynamic_shared_memory<float>();   as many bytes as the launch gives
+//   launch("name", kernel, {blocks, threads, shared_bytes}, stream, arguments...);
 //
 // and the wrappers of tensor_core.h. What the emulator does not know (wgmma, TMA, float atomics, textures)
 // does not compile there.
