@@ -6,7 +6,6 @@
 //
 //   struct Tile { float a[16][33]; };
 //   Tile& tile = shared_memory<Tile>();             static shared memory, 16-byte aligned, one T per kernel
-//                                                   and T
 //   float* rows = dynamic_shared_memory<float>();   as many bytes as the launch gives
 //   launch("name", kernel, {blocks, threads, shared_bytes}, stream, arguments...);
 //
