@@ -55,7 +55,8 @@ std::string command_help(const CommandSpec& spec) {
 std::string samplers_help() {
   std::string text =
       "A sampler says which sample goes to which replica, in which order. The order of an epoch depends on\n"
-      "--seed, the epoch and the sampler alone.\n\n";
+      "--seed, the epoch, the sampler and --partitions alone. Where --partitions says how many lists there\n"
+      "are, \"replica\" and W below mean those: batches are then the same on any number of ranks.\n\n";
   for (const SamplerDescription& sampler : sampler_descriptions()) {
     text += entry("--sampler " + sampler.name, sampler.summary, kFlagColumn);
   }

@@ -20,8 +20,10 @@ class BalancedSampler final : public Sampler {
 
 }  // namespace
 
-std::unique_ptr<Sampler> make_balanced_sampler(const SamplerProblem& problem) {
-  return std::make_unique<BalancedSampler>(problem);
+SamplerMaker balanced_sampler(SamplerArguments& /*arguments*/) {
+  return [](const SamplerProblem& problem) -> std::unique_ptr<Sampler> {
+    return std::make_unique<BalancedSampler>(problem);
+  };
 }
 
 }  // namespace dml

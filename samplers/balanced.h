@@ -6,10 +6,9 @@
 // depend on W.
 #pragma once
 
-#include <memory>
-
+#include "samplers/arguments.h"
 #include "samplers/sampler.h"
 
 namespace dml {
-std::unique_ptr<Sampler> make_balanced_sampler(const SamplerProblem& problem);
+SamplerMaker balanced_sampler(SamplerArguments& arguments);
 }

@@ -10,13 +10,11 @@ class RandomSampler final : public Sampler {
   explicit RandomSampler(const SamplerProblem& problem) : problem_(problem) {}
 
   EpochOrder epoch(std::int64_t epoch) const override {
-    const std::int64_t share = (problem_.samples + problem_.replicas - 1) / problem_.replicas;
-    std::vector<std::vector<std::int32_t>> lists;
-    for (int replica = 0; replica < problem_.replicas; ++replica) {
-      lists.push_back(
-          shuffled(problem_.samples, share, problem_.seed, epoch, 1 + static_cast<std::uint32_t>(replica)));
-    }
-    return EpochOrder::owned(std::move(lists));
+    const std::int64_t share = (problem_.samples + problem_.lists() - 1) / problem_.lists();
+    const std::vector<std::int64_t> lengths(static_cast<std::size_t>(problem_.lists()), share);
+    return EpochOrder::owned(lengths, [problem = problem_, share, epoch](std::size_t v) {
+      return shuffled(problem.samples, share, problem.seed, epoch, 1 + static_cast<std::uint32_t>(v));
+    });
   }
   bool is_global() const override { return false; }
 
@@ -26,8 +24,10 @@ class RandomSampler final : public Sampler {
 
 }  // namespace
 
-std::unique_ptr<Sampler> make_random_sampler(const SamplerProblem& problem) {
-  return std::make_unique<RandomSampler>(problem);
+SamplerMaker random_sampler(SamplerArguments& /*arguments*/) {
+  return [](const SamplerProblem& problem) -> std::unique_ptr<Sampler> {
+    return std::make_unique<RandomSampler>(problem);
+  };
 }
 
 }  // namespace dml

@@ -7,10 +7,9 @@
 // design.
 #pragma once
 
-#include <memory>
-
+#include "samplers/arguments.h"
 #include "samplers/sampler.h"
 
 namespace dml {
-std::unique_ptr<Sampler> make_random_sampler(const SamplerProblem& problem);
+SamplerMaker random_sampler(SamplerArguments& arguments);
 }

@@ -32,7 +32,13 @@ constexpr PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key) {
 }
 
 /// What a stream of random numbers is for. Part of the counter, so that uses never overlap.
-enum class RandomUse : std::uint32_t { initialisation = 1, shuffle = 2, synthetic_data = 3, sampling = 4 };
+enum class RandomUse : std::uint32_t {
+  initialisation = 1,
+  shuffle = 2,
+  synthetic_data = 3,
+  sampling = 4,
+  partition = 5
+};
 
 /// A stream of up to 2^34 random 32-bit words, named by (seed, use, stream, substream).
 class PhiloxStream {

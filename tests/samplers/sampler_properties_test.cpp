@@ -42,8 +42,20 @@ std::vector<Case> cases() {
   return result;
 }
 
+/// Ten classes in turn, for samplers that look at labels.
+std::span<const std::uint8_t> labels_of(std::int64_t samples) {
+  static const std::vector<std::uint8_t> labels = [] {
+    std::vector<std::uint8_t> values(1000);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::uint8_t>(i % 10);
+    return values;
+  }();
+  return std::span(labels).first(static_cast<std::size_t>(samples));
+}
+
 EpochOrder order_of(const std::string& sampler, const Case& c) {
-  return make_sampler(sampler, {.samples = c.samples, .replicas = c.replicas, .seed = c.seed})
+  return make_sampler(
+             sampler,
+             {.samples = c.samples, .replicas = c.replicas, .seed = c.seed, .labels = labels_of(c.samples)})
       ->epoch(c.epoch);
 }
 
@@ -215,7 +227,7 @@ TEST(Balanced, EverySampleIsEquallyOftenAtEveryPosition) {
 
 TEST(Samplers, EpochsArePureFunctionsOfTheirNames) {
   for (const std::string& name : sampler_names()) {
-    const SamplerProblem problem{.samples = 500, .replicas = 3, .seed = 9};
+    const SamplerProblem problem{.samples = 500, .replicas = 3, .seed = 9, .labels = labels_of(500)};
     const auto sampler = make_sampler(name, problem);
     const auto fifth = all_positions(sampler->epoch(5));
     EXPECT_NE(all_positions(sampler->epoch(6)), fifth) << name;
@@ -259,7 +271,7 @@ TEST(Shuffled, TakingLessGivesTheBeginning) {
 TEST(MakeSampler, NamesTheWordAtFaultAndTheKnownOnes) {
   const auto message = [](const std::string& name) -> std::string {
     try {
-      make_sampler(name, {.samples = 10, .replicas = 2});
+      make_sampler(name, {.samples = 10, .replicas = 2, .labels = labels_of(10)});
     } catch (const UsageError& error) {
       return error.what();
     }
@@ -271,7 +283,7 @@ TEST(MakeSampler, NamesTheWordAtFaultAndTheKnownOnes) {
       EXPECT_NE(message(name).find(known), std::string::npos) << message(name);
     }
   }
-  for (const std::string name : {"balanced:", "balanced:alpha=1", "random:k=2"}) {
+  for (const std::string name : {"balanced:alpha=1", "random:k=2"}) {
     EXPECT_NE(message(name).find("takes no parameters"), std::string::npos) << message(name);
     EXPECT_NE(message(name).find(name), std::string::npos) << message(name);
   }
