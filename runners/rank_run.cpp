@@ -71,11 +71,15 @@ RankRun::RankRun(const Invocation& invocation, const RankContext& context)
       device_communicator_.communicator ? *device_communicator_.communicator : *host_communicator_;
 
   const int replicas = config.parallel.mode == Mode::data_parallel ? config.parallel.ranks : 1;
-  sampler_ = make_sampler(config.sampler,
-                          {.samples = data_.train.samples, .replicas = replicas, .seed = config.seed});
+  sampler_ = make_sampler(config.sampler, {.samples = data_.train.samples,
+                                           .replicas = replicas,
+                                           .seed = config.seed,
+                                           .partitions = config.partitions,
+                                           .labels = data_.train.labels});
   const OrderOfEpoch order = [this](std::int64_t epoch) {
     auto positions = std::make_shared<const EpochOrder>(sampler_->epoch(epoch));
-    return SampleOrder{positions->length(), [positions](std::int64_t p) { return positions->sample(p); }};
+    return SampleOrder{positions->length(), [positions](std::int64_t p) { return positions->sample(p); },
+                       [positions](std::int64_t p) { return positions->holds(p); }};
   };
   session_ = std::make_unique<Session>(config, *backend_, peers, data_, order);
   if (!config.init_from.empty()) load_weights(*session_, config.init_from);
@@ -114,8 +118,8 @@ std::string RankRun::headline() {
     text += "work of the stages: " + stages + ": at this cut nothing exceeds " +
             decimal(speedup_ceiling(topology, model), 2) + "x\n";
   }
-  if (!sampler_->is_global()) {
-    text += "sampler " + config.sampler + ": " + percent(unseen_share(0), 1) +
+  if (const double unseen = unseen_share(0); unseen > 0) {
+    text += "sampler " + config.sampler + ": " + percent(unseen, 1) +
             " of the training set is seen by no replica in the first epoch\n";
   }
   if (invocation_.explain_kernels) text += kernels();

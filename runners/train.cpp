@@ -90,11 +90,16 @@ LatestCheckpoint checkpoint_to_resume(const RunConfig& config, Progress& progres
   LatestCheckpoint latest = load_latest_checkpoint(config.run_dir);
   for (const std::string& reason : latest.rejected)
     progress.message("warning: passing over a checkpoint: " + reason);
-  const std::string difference = describe_difference(canonical_configuration(config),
-                                                     latest.checkpoint.configuration, "in " + latest.path);
+  const std::string ours = canonical_configuration(config), theirs = latest.checkpoint.configuration;
+  const std::string difference = describe_difference(ours, theirs, "in " + latest.path, rounding_settings());
   if (!difference.empty()) {
     throw UsageError("--resume: " + latest.path + " was made by another configuration (" + difference +
                      "); use the flags it was made with, or start anew in another --run-dir");
+  }
+  const std::string rounding = describe_difference(ours, theirs, "in " + latest.path);
+  if (!rounding.empty()) {
+    progress.message("resuming with other settings (" + rounding +
+                     "): the same samples in the same steps, rounded differently");
   }
   return latest;
 }

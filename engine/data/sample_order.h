@@ -11,6 +11,8 @@ namespace dml {
 struct SampleOrder {
   std::int64_t length = 0;
   std::function<std::optional<std::int64_t>(std::int64_t position)> sample;
+  /// Whether there is one, without finding out which: for positions of others. Empty: every position does.
+  std::function<bool(std::int64_t position)> holds = {};
 };
 
 /// The order of an epoch, a pure function: the same on every rank.

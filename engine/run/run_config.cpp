@@ -1,5 +1,6 @@
 #include "engine/run/run_config.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "kernels/base/error.h"
@@ -50,6 +51,7 @@ std::string canonical_configuration(const RunConfig& config) {
   json["limit_train"] = config.data.limit_train;
   json["batch"] = config.batch;
   json["sampler"] = config.sampler;
+  json["partitions"] = config.partitions;
   json["seed"] = config.seed;
   json["init_from"] = config.init_from;
   json["threads"] = config.threads;
@@ -91,8 +93,15 @@ std::string canonical_configuration(const RunConfig& config) {
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);  // paths may be any bytes
 }
 
+const std::vector<std::string>& rounding_settings() {
+  static const std::vector<std::string> kSettings = {
+      "accumulate", "aggregate", "bucket_bytes", "communicator", "kernels", "micro_batches",
+      "mode",       "ranks",     "schedule",     "split",        "threads"};
+  return kSettings;
+}
+
 std::string describe_difference(const std::string& here, const std::string& there,
-                                const std::string& there_name) {
+                                const std::string& there_name, const std::vector<std::string>& ignored) {
   const nlohmann::json ours = nlohmann::json::parse(here, nullptr, false);
   const nlohmann::json theirs = nlohmann::json::parse(there, nullptr, false);
   if (!ours.is_object() || !theirs.is_object())
@@ -103,6 +112,7 @@ std::string describe_difference(const std::string& here, const std::string& ther
       return side.contains(key) ? side[key].dump() : "not set";
     };
     if (text(ours) == text(theirs)) return;
+    if (std::find(ignored.begin(), ignored.end(), key) != ignored.end()) return;
     differences += (differences.empty() ? "" : "; ") + key + ": " + text(ours) + " here, " + text(theirs) +
                    " " + there_name;
   };

@@ -49,6 +49,7 @@ struct RunConfig {
   OptimizerOptions optimizer;
   LearningRateOptions learning_rate;
   std::string sampler = "balanced";  ///< NAME[:key=value,...]
+  int partitions = 0;                ///< lists that the sampler deals the data into; 0: one a replica
   std::uint64_t seed = 0;
   std::int64_t eval_every_epochs = 1;  ///< 0: never
 
@@ -70,9 +71,14 @@ std::string to_string(DeviceTransport transport);
 /// extended.
 std::string canonical_configuration(const RunConfig& config);
 
+/// The settings of a canonical configuration that change rounding alone: how many ranks share the work, and
+/// how. Runs that differ in nothing else take the same samples in the same steps.
+const std::vector<std::string>& rounding_settings();
+
 /// Names the settings in which two canonical configurations differ, with both values: "batch: 32 here, 64
-/// there". Empty when they are equal. Throws DataError when one of them is not such a text.
+/// there". Empty when they are equal but for `ignored` ones. Throws DataError when one of them is not such a
+/// text.
 std::string describe_difference(const std::string& here, const std::string& there,
-                                const std::string& there_name);
+                                const std::string& there_name, const std::vector<std::string>& ignored = {});
 
 }  // namespace dml

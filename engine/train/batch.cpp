@@ -22,11 +22,13 @@ void BatchSequence::take(std::int64_t step, StepBatch& out) const {
   std::vector<std::int64_t>& mine = out.micro_batches.front();  // all of them first, then dealt out
   const std::int64_t end = std::min((step + 1) * batch_, order_.length);
   for (std::int64_t position = step * batch_; position < end; ++position) {
-    const std::optional<std::int64_t> sample = order_.sample(position);
-    if (!sample) continue;
+    if (order_.holds && !order_.holds(position)) continue;
     const auto owner = static_cast<std::size_t>(position % replicas_);
     ++out.replica_samples[owner];
-    if (owner == static_cast<std::size_t>(replica_)) mine.push_back(*sample);
+    if (owner != static_cast<std::size_t>(replica_)) continue;
+    const std::optional<std::int64_t> sample = order_.sample(position);
+    DML_ASSERT(sample.has_value(), "an order that holds a sample and has none");
+    mine.push_back(*sample);
   }
   out.samples = 0;
   for (const std::int64_t samples : out.replica_samples) out.samples += samples;

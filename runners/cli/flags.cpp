@@ -71,7 +71,9 @@ constexpr std::array kFlags = {
     FlagSpec{Group::data_parallel, "bucket-bytes", "N", "26214400", "", kSteps,
              "gradients travel in buckets of at most this size"},
     FlagSpec{Group::data_parallel, "sampler", "NAME", "balanced", "", kSteps,
-             "which sample goes to which replica (help samplers)"},
+             "which sample goes to which replica, NAME[:key=value,...] (help samplers)"},
+    FlagSpec{Group::data_parallel, "partitions", "P", "", "one a replica", kSteps,
+             "lists that the sampler deals the data into, the same on any number of ranks"},
 
     FlagSpec{Group::model_parallel, "split", "S", "conv-fc", "", kModel,
              "conv-fc, or the layers before which to cut: 1,3"},

@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::int64_t kMostSteps = 1'000'000'000'000;
 constexpr std::int64_t kMostSamples = 2'147'483'647;  // sample ids are 31 bits
+constexpr std::int64_t kMostPartitions = 1'000'000;
 constexpr std::int64_t kMostEpochs = 1'000'000;
 constexpr std::int64_t kMostThreads = 1024;
 constexpr std::int64_t kMostRounds = 10'000;
@@ -76,14 +77,20 @@ void read_data(FlagReader& flags, RunConfig& config) {
 
 void read_sampler(FlagReader& flags, RunConfig& config) {
   const std::string text = flags.raw("sampler");
-  const std::string name = parse_named_arguments("sampler", text).name;
+  const std::string name = text.substr(0, text.find(':'));
   const std::vector<std::string> names = sampler_names();
   if (std::find(names.begin(), names.end(), name) == names.end()) refuse_choice("sampler", name, names);
-  // The samplers themselves know their parameters; the sizes do not matter for that.
-  const SamplerProblem any_problem{.samples = 1, .replicas = 1, .seed = 0};
-  static_cast<void>(make_sampler(text, any_problem));
+  static_cast<void>(parse_sampler(text));  // data and partitions are held against it when the data are there
   config.sampler = text;
   flags.note_as_read("sampler", text);
+
+  const std::vector<SamplerDescription> samplers = sampler_descriptions();
+  const bool is_global = std::any_of(
+      samplers.begin(), samplers.end(),
+      [&](const SamplerDescription& sampler) { return sampler.name == name && sampler.is_global; });
+  const auto given = flags.optional_integer("partitions", {1, kMostPartitions});
+  const int replicas = config.parallel.mode == Mode::data_parallel ? config.parallel.ranks : 1;
+  config.partitions = is_global ? 0 : static_cast<int>(given.value_or(replicas));
 }
 
 void read_optimizer(FlagReader& flags, RunConfig& config) {

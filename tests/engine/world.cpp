@@ -24,7 +24,8 @@ std::vector<double> as_doubles(View view) {
 OrderOfEpoch order_of(const Sampler& sampler) {
   return [&sampler](std::int64_t epoch) {
     auto order = std::make_shared<const EpochOrder>(sampler.epoch(epoch));
-    return SampleOrder{order->length(), [order](std::int64_t p) { return order->sample(p); }};
+    return SampleOrder{order->length(), [order](std::int64_t p) { return order->sample(p); },
+                       [order](std::int64_t p) { return order->holds(p); }};
   };
 }
 
@@ -46,9 +47,11 @@ void run_world(const RunConfig& config, const DatasetSplits& data,
       try {
         const auto backend = make_backend(config, static_cast<int>(rank));
         const bool replicated = config.parallel.mode == Mode::data_parallel;
-        const auto sampler = make_sampler(
-            config.sampler,
-            {.samples = data.train.samples, .replicas = replicated ? ranks : 1, .seed = config.seed});
+        const auto sampler = make_sampler(config.sampler, {.samples = data.train.samples,
+                                                           .replicas = replicated ? ranks : 1,
+                                                           .seed = config.seed,
+                                                           .partitions = config.partitions,
+                                                           .labels = data.train.labels});
         const DeviceCommunicator device =
             make_device_communicator(config, static_cast<int>(rank), *communicator, *backend);
         Communicator& peers = device.communicator ? *device.communicator : *communicator;

@@ -114,6 +114,22 @@ class EndToEnd : public testing::Test {
 // ---- bad input
 // -----------------------------------------------------------------------------------------------
 
+// Partitions are of the data, not of the ranks: two ranks stop, one goes on with the same samples.
+TEST_F(EndToEnd, ARunGoesOnWithAnotherNumberOfRanksAndTheSamePartitions) {
+  const std::string flags = "--sampler shards:k=2 --eval-every 0 --json ";
+  const std::string two = "--mode data-parallel --ranks 2 ", one = "--mode single --partitions 2 ";
+  const std::string run_dir = "--run-dir " + (directory_ / "run").string() + " ";
+  const auto loss_of = [](const ProgramResult& result) {
+    EXPECT_EQ(result.exit_code, 0) << result.errors;
+    return nlohmann::json::parse(result.output).at("final_train_loss").get<double>();
+  };
+  const double whole = loss_of(run(short_run(flags + two)));
+  EXPECT_EQ(run(short_run(flags + two + run_dir + "--steps 8 --checkpoint-every 8")).exit_code, 0);
+  expect_refusal(short_run(flags + "--mode single --resume " + run_dir), 64,
+                 {"partitions: 1 here, 2 in"});
+  EXPECT_NEAR(loss_of(run(short_run(flags + one + "--resume " + run_dir))), whole, 1e-4 * whole);
+}
+
 TEST_F(EndToEnd, UnknownWords) {
   expect_refusal("--batch-size 32", 64, {"--batch-size", "--batch"});
   expect_refusal("trian", 64, {"Did you mean train?"});

@@ -66,6 +66,15 @@ const Setting* find_setting(const Invocation& invocation, const std::string& nam
 // ---- what is accepted
 // ----------------------------------------------------------------------------------------
 
+TEST(Parse, PartitionsAreOneAReplicaUnlessTheFlagSaysSo) {
+  const auto partitions = [](const std::string& line) { return parse(line).config.partitions; };
+  EXPECT_EQ(partitions("--sampler shards:k=3 --mode data-parallel --ranks 4"), 4);
+  EXPECT_EQ(partitions("--sampler shards:k=3 --mode data-parallel --ranks 4 --partitions 8"), 8);
+  EXPECT_EQ(partitions("--sampler shards --mode model-parallel"), 1);
+  EXPECT_EQ(partitions("--sampler shards --partitions 8"), 8);
+  EXPECT_EQ(partitions("--mode data-parallel --ranks 4"), 0) << "balanced has one order for any number";
+}
+
 TEST(Parse, NoWordsAskForNothing) {
   EXPECT_EQ(parse("").command, Command::none);
 }
@@ -448,6 +457,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadLine{"--dataset fashion_mnist", ExitCode::usage, {"Did you mean --dataset fashion-mnist?"}},
         BadLine{"--dataset imagenet", ExitCode::usage, {"fashion-mnist, mnist or synthetic"}},
         BadLine{"--sampler blanced", ExitCode::usage, {"Did you mean --sampler balanced?"}},
+        BadLine{"--sampler dirichlet:alpha=0", ExitCode::usage, {"alpha is 0", "above 0"}},
+        BadLine{"--sampler dirichlet:beta=1", ExitCode::usage, {"no parameter beta", "alpha, min"}},
+        BadLine{"--sampler shards --partitions 0", ExitCode::usage, {"--partitions 0"}},
         BadLine{"--sampler balanced:x=1", ExitCode::usage, {"--sampler balanced:x=1", "no parameters"}},
         BadLine{"--precision half", ExitCode::usage, {"fp32 or fp64"}},
         BadLine{"--resume", ExitCode::usage, {"--resume", "--run-dir DIR"}},
