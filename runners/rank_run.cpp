@@ -11,6 +11,7 @@
 #include "engine/train/timeline.h"
 #include "engine/train/weights_file.h"
 #include "runners/text.h"
+#include "samplers/partition_card.h"
 
 namespace dml {
 namespace {
@@ -122,8 +123,20 @@ std::string RankRun::headline() {
     text += "sampler " + config.sampler + ": " + percent(unseen, 1) +
             " of the training set is seen by no replica in the first epoch\n";
   }
+  if (invocation_.explain_partition && is_rank_zero()) text += partition();
   if (invocation_.explain_kernels) text += kernels();
   return text;
+}
+
+std::string RankRun::partition() const {
+  const RunConfig& config = invocation_.config;
+  const int replicas = session_->topology().replicas;
+  const int partitions = config.partitions > 0 ? config.partitions : replicas;
+  const PartitionCard card = describe_partition(sampler_->epoch(0), partitions, data_.train.labels);
+  return card_text(card,
+                   "sampler " + config.sampler + ", seed " + std::to_string(config.seed) + ", first epoch: " +
+                       plural(partitions, "partition") + " for " + plural(replicas, "replica"),
+                   config.batch);
 }
 
 std::string RankRun::kernels() {

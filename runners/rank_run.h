@@ -31,13 +31,15 @@ class RankRun {
   [[nodiscard]] double elapsed_seconds() const;
 
   /// What this run is, for people: model, data, mode, what the batch means, what the split can give at best,
-  /// and with --explain-kernels which kernel computes each layer on which rank. Collective.
+  /// with --explain-partition who has which samples, with --explain-kernels which kernel computes each layer
+  /// on which rank. Collective.
   [[nodiscard]] std::string headline();
   /// The share of the training set that no replica sees in `epoch`; 0 for global orders.
   [[nodiscard]] double unseen_share(std::int64_t epoch) const;
 
  private:
   [[nodiscard]] std::string kernels();
+  [[nodiscard]] std::string partition() const;
 
   const Invocation& invocation_;
   const RankContext& context_;

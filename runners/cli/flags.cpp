@@ -74,6 +74,8 @@ constexpr std::array kFlags = {
              "which sample goes to which replica, NAME[:key=value,...] (help samplers)"},
     FlagSpec{Group::data_parallel, "partitions", "P", "", "one a replica", kSteps,
              "lists that the sampler deals the data into, the same on any number of ranks"},
+    FlagSpec{Group::data_parallel, "explain-partition", "", "", "", kSteps,
+             "print who has which samples: sizes, labels, overlap, what is never seen"},
 
     FlagSpec{Group::model_parallel, "split", "S", "conv-fc", "", kModel,
              "conv-fc, or the layers before which to cut: 1,3"},

@@ -34,6 +34,7 @@ struct Invocation {
   bool quiet = false;
   bool dry_run = false;
   bool explain_kernels = false;
+  bool explain_partition = false;
   std::vector<std::string> topic;      ///< words after `help`
   std::vector<std::string> arguments;  ///< the command line as typed, for run.json and for starting ranks
   std::vector<Setting> settings;       ///< every value that decides the run, in the order of `help`

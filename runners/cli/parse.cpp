@@ -319,6 +319,7 @@ Invocation parse_command_line(std::span<const std::string> words, const Environm
   invocation.quiet = tokens.given("quiet");
   invocation.dry_run = tokens.given("dry-run");
   invocation.explain_kernels = tokens.given("explain-kernels");
+  invocation.explain_partition = tokens.given("explain-partition");
   FlagReader flags(tokens, invocation.settings);
   switch (tokens.command) {
     case Command::train:
