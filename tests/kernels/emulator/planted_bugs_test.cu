@@ -1,6 +1,7 @@
 // Kernels with one mistake each, and the same kernels without it: the emulator, with the checker's eyes, has
 // to tell them apart in every order of threads and blocks. Each mistake is one that a GPU forgives most of
 // the time.
+#include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
 #include <string>
@@ -215,6 +216,18 @@ void copy_not_waited_for(const float* x, float* y) {
   if (kBug) copy_async_wait<0>();
 }
 
+/// Which of its four values is the largest, the first of equals: what max pooling keeps in two bits.
+template <bool kBug>
+void winner_of_four(const float* x, float* y) {
+  const unsigned t = blockIdx.x * kThreads + threadIdx.x;
+  int winner = 0;
+  for (int i = 1; i < 4; ++i) {
+    const float best = x[t / 4 * 4 + winner], value = x[t / 4 * 4 + i];
+    if (kBug ? value >= best : value > best) winner = i;
+  }
+  y[t] = static_cast<float>(winner);
+}
+
 // ---- running them
 
 /// Device memory with values from the host.
@@ -289,6 +302,25 @@ void locked(const Bench& bench) {
   bench.stream.synchronize();
 }
 
+/// No mistake of memory: found by what comes out.
+template <bool kBug>
+void judged_ties(const Bench& bench) {
+  std::vector<float> tied(kValues);
+  for (std::size_t i = 0; i < tied.size(); ++i) tied[i] = static_cast<float>(i * 7 / 4 % 3);
+  const Values x(bench.device, bench.stream, tied);
+  launch("planted", winner_of_four<kBug>, {.blocks = {kBlocks}, .threads = {kThreads}}, bench.stream, x.as(),
+         bench.out());
+  std::vector<float> winners(kValues);
+  bench.stream.copy({bench.out(), kValues, DType::f32, Memory::device}, view_of(std::span(winners)));
+  bench.stream.synchronize();
+  for (std::size_t i = 0; i < tied.size(); ++i) {
+    const auto window = tied.begin() + static_cast<std::ptrdiff_t>(i / 4 * 4);
+    if (winners[i] != static_cast<float>(std::max_element(window, window + 4) - window)) {
+      throw DeviceError("not the first of equal values");
+    }
+  }
+}
+
 struct Planted {
   std::string name;
   Run healthy, bug;
@@ -327,6 +359,7 @@ const std::vector<Planted>& planted() {
       {"lock_without_fence", locked<false>, locked<true>, "race"},
       {"named_barrier_of_too_few", plain<named_barrier_of_too_few<false>>,
        plain<named_barrier_of_too_few<true>>, ""},
+      {"wrong_argmax_tie", judged_ties<false>, judged_ties<true>, "first of equal"},
       {"copy_not_waited_for", plain<copy_not_waited_for<false>>, plain<copy_not_waited_for<true>>, ""},
   };
   return cases;
