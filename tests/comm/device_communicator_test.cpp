@@ -32,9 +32,9 @@ FakeNccl& fake() {
 
 /// As if nothing had been asked of it.
 void reset_fake() {
-  const auto let_go = fake().let_go;
-  const auto living = fake().living_communicators;
-  fake() = {.let_go = let_go, .living_communicators = living};
+  fake().version = 22809;
+  for (auto* result : {&fake().unique_id, &fake().operation, &fake().reported})
+    *result = nccl::Result::success;
 }
 
 void require(bool holds, const std::string& what) {

@@ -28,7 +28,6 @@ using nccl::Result;
 std::mutex mutex;  // of everything below
 std::condition_variable changed;
 bool released = false;
-int living = 0;
 
 std::size_t size_of(DataType type) {
   switch (type) {
@@ -79,6 +78,9 @@ struct OpaqueFakeCommunicator {
 
 namespace dml::test {
 namespace {
+
+/// Those that a failed rank leaves behind stay here until the process ends.
+std::vector<std::unique_ptr<OpaqueFakeCommunicator>> living;
 
 OpaqueFakeCommunicator* fake(nccl::Communicator communicator) {
   return reinterpret_cast<OpaqueFakeCommunicator*>(communicator);
@@ -183,7 +185,7 @@ void let_go() {
 
 int living_communicators() {
   const std::lock_guard lock(mutex);
-  return living;
+  return static_cast<int>(living.size());
 }
 
 }  // namespace
@@ -201,7 +203,12 @@ using namespace dml::test;  // NOLINT(google-build-using-namespace)
 // NOLINTBEGIN(readability-identifier-naming)
 extern "C" {
 
-FakeNccl fake_nccl{.let_go = &let_go, .living_communicators = &living_communicators};
+FakeNccl fake_nccl{.version = 22809,
+                   .unique_id = Result::success,
+                   .operation = Result::success,
+                   .reported = Result::success,
+                   .let_go = &let_go,
+                   .living_communicators = &living_communicators};
 
 Result ncclGetVersion(int* version) {
   *version = fake_nccl.version;
@@ -224,7 +231,6 @@ Result ncclCommInitRankConfig(Communicator* communicator, int ranks, UniqueId id
       rank < 0 || rank >= ranks) {
     return Result::invalid_argument;
   }
-  if (rank == 0 && fake_nccl.initialisation != Result::success) return fake_nccl.initialisation;
   std::uint64_t number = 0;
   std::memcpy(&number, id.internal.data() + 40, sizeof number);
   const std::lock_guard lock(mutex);
@@ -234,8 +240,8 @@ Result ncclCommInitRankConfig(Communicator* communicator, int ranks, UniqueId id
   created->rank = rank;
   created->world->size = ranks;
   ++created->world->joined;
-  ++living;
-  *communicator = reinterpret_cast<Communicator>(created.release());
+  *communicator = reinterpret_cast<Communicator>(created.get());
+  living.push_back(std::move(created));
   return Result::in_progress;
 }
 
@@ -244,7 +250,7 @@ Result ncclCommGetAsyncError(Communicator communicator, Result* error) {
   const OpaqueFakeCommunicator& self = *fake(communicator);
   const bool waits =
       self.finishing ? self.world->finished < self.world->size : self.world->joined < self.world->size;
-  *error = waits ? Result::in_progress : fake_nccl.reported;
+  *error = waits ? Result::in_progress : fake_nccl.reported.load();
   return Result::success;
 }
 
@@ -257,8 +263,7 @@ Result ncclCommFinalize(Communicator communicator) {
 
 Result ncclCommDestroy(Communicator communicator) {
   const std::lock_guard lock(mutex);
-  delete fake(communicator);
-  --living;
+  std::erase_if(living, [&](const auto& one) { return one.get() == fake(communicator); });
   return Result::success;
 }
 

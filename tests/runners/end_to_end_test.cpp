@@ -125,8 +125,7 @@ TEST_F(EndToEnd, ARunGoesOnWithAnotherNumberOfRanksAndTheSamePartitions) {
   };
   const double whole = loss_of(run(short_run(flags + two)));
   EXPECT_EQ(run(short_run(flags + two + run_dir + "--steps 8 --checkpoint-every 8")).exit_code, 0);
-  expect_refusal(short_run(flags + "--mode single --resume " + run_dir), 64,
-                 {"partitions: 1 here, 2 in"});
+  expect_refusal(short_run(flags + "--mode single --resume " + run_dir), 64, {"partitions: 1 here, 2 in"});
   EXPECT_NEAR(loss_of(run(short_run(flags + one + "--resume " + run_dir))), whole, 1e-4 * whole);
 }
 
