@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/base/proportion.h"
 #include "samplers/partition.h"
 #include "samplers/random_numbers.h"
 #include "samplers/shuffle.h"

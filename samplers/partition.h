@@ -1,5 +1,5 @@
 // What samplers with an owned-list partition share: lists that are dealt once and shuffled in every epoch,
-// samples by label, and shares of a whole.
+// and samples by label.
 #pragma once
 
 #include <memory>
@@ -17,10 +17,6 @@ std::unique_ptr<Sampler> make_fixed_partition(std::vector<std::vector<std::int32
 
 /// The samples of each label in file order; one list for every label up to the largest.
 std::vector<std::vector<std::int32_t>> samples_by_label(std::span<const std::uint8_t> labels);
-
-/// `whole` cut into parts in proportion to `weights` (positive or zero, not all zero): each gets the floor of
-/// its share, and those with the largest remainders one more (the first of equals).
-std::vector<std::int64_t> proportional_parts(std::int64_t whole, std::span<const double> weights);
 
 /// Throws UsageError when there are more partitions than samples. `sampler` is as it was typed.
 void require_a_sample_each(const std::string& sampler, const SamplerProblem& problem);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "kernels/base/proportion.h"
 #include "samplers/partition.h"
 #include "samplers/random_numbers.h"
 #include "samplers/shuffle.h"

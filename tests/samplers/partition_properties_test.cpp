@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels/base/error.h"
+#include "kernels/base/proportion.h"
 #include "samplers/partition.h"
 #include "samplers/random_numbers.h"
 #include "samplers/sampler.h"
