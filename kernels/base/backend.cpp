@@ -28,6 +28,11 @@ void sum_on_host(std::span<const Value> copies, std::span<Value> sum) {
   }
 }
 
+template <class Value>
+void scale_on_host(std::span<Value> values, double factor) {
+  for (Value& value : values) value *= static_cast<Value>(factor);
+}
+
 }  // namespace
 
 void HostStream::copy(View source, View target) {
@@ -59,6 +64,14 @@ void Backend::sum_copies(View copies, View sum, Stream& /*stream*/) {
     sum_on_host<double>(copies.as<double>(), sum.as<double>());
   } else {
     sum_on_host<float>(copies.as<float>(), sum.as<float>());
+  }
+}
+
+void Backend::scale(View values, double factor, Stream& /*stream*/) {
+  if (values.dtype == DType::f64) {
+    scale_on_host(values.as<double>(), factor);
+  } else {
+    scale_on_host(values.as<float>(), factor);
   }
 }
 

@@ -166,6 +166,8 @@ class Backend {
   [[nodiscard]] virtual Buffer allocate_staging(std::int64_t bytes);
   /// sum[i] = copies[i] + copies[n + i] + ..., n = sum.elements, added in this order.
   virtual void sum_copies(View copies, View sum, Stream& stream);
+  /// values[i] *= factor, both in dtype().
+  virtual void scale(View values, double factor, Stream& stream);
   /// `bindings` and `data` must outlive the executable. Throws UsageError naming layer and rule when an
   /// operation has a shape that no kernel supports.
   [[nodiscard]] virtual std::unique_ptr<Executable> compile(std::span<const Operation> operations,

@@ -37,7 +37,8 @@ enum class RandomUse : std::uint32_t {
   shuffle = 2,
   synthetic_data = 3,
   sampling = 4,
-  partition = 5
+  partition = 5,
+  slowness = 6
 };
 
 /// A stream of up to 2^34 random 32-bit words, named by (seed, use, stream, substream).

@@ -50,6 +50,10 @@ class DeviceBackend final : public Backend {
                            static_cast<const float*>(copies.data), static_cast<float*>(sum.data),
                            static_cast<DeviceStream&>(stream));
   }
+  void scale(View values, double factor, Stream& stream) override {
+    DML_DEVICE::scale(values.elements, static_cast<float>(factor), static_cast<float*>(values.data),
+                      static_cast<DeviceStream&>(stream));
+  }
 
   [[nodiscard]] std::unique_ptr<Executable> compile(std::span<const Operation> operations,
                                                     ParameterBinding& parameters, const DataBinding& data,

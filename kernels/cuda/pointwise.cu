@@ -4,6 +4,7 @@
 //   relu_forward       y = x < 0 ? 0 : x, so a NaN stays one
 //   relu_backward      dx = y > 0 ? dy : 0
 //   sum_copies         sum[i] = ((copies[i] + copies[n + i]) + copies[2 n + i]) + ...
+//   scale              values[i] *= factor
 //   check_finite       *finite = no exponent is all ones
 //
 // A thread takes four elements with 16-byte accesses, or one of the few left at either end of the array
@@ -114,6 +115,19 @@ __global__ void __launch_bounds__(kPointwiseThreads)
   store_group(sum + i, total);
 }
 
+__global__ void __launch_bounds__(kPointwiseThreads)
+    scale_kernel(GroupSplit split, float factor, float* values) {
+  const std::int64_t thread = pointwise_thread();
+  if (thread >= split.threads) return;
+  if (thread >= split.groups) {
+    values[odd_element(split, thread)] *= factor;
+    return;
+  }
+  const std::int64_t i = split.head + thread * kGroup;
+  const float4 v = load_group(values + i);
+  store_group(values + i, make_float4(v.x * factor, v.y * factor, v.z * factor, v.w * factor));
+}
+
 __device__ __forceinline__ bool is_finite(float x) {
   constexpr unsigned kExponent = 0x7f800000U;
   return (__float_as_uint(x) & kExponent) != kExponent;
@@ -173,6 +187,12 @@ void sum_copies(std::int64_t n, std::int64_t copies_count, const float* copies, 
   const GroupSplit split = split_into_groups(sum, n);
   launch("sum_copies", sum_copies_kernel, pointwise_launch(split.threads), stream, split, copies_count,
          copies, sum);
+}
+
+void scale(std::int64_t n, float factor, float* values, DeviceStream& stream) {
+  if (n == 0) return;
+  const GroupSplit split = split_into_groups(values, n);
+  launch("scale", scale_kernel, pointwise_launch(split.threads), stream, split, factor, values);
 }
 
 void check_finite(std::int64_t elements, const float* values, std::int32_t* finite, DeviceStream& stream) {

@@ -27,6 +27,9 @@ void max_pool_backward(const PoolShape& shape, const float* dy, const std::uint1
 void sum_copies(std::int64_t n, std::int64_t copies_count, const float* copies, float* sum,
                 DeviceStream& stream);
 
+/// values[i] *= factor.
+void scale(std::int64_t n, float factor, float* values, DeviceStream& stream);
+
 /// *finite = 1 when every value is finite, else 0.
 void check_finite(std::int64_t elements, const float* values, std::int32_t* finite, DeviceStream& stream);
 

@@ -114,6 +114,21 @@ TEST(PointwiseKernels, CopiesAreSummedFromTheFirstToTheLast) {
   }
 }
 
+TEST(PointwiseKernels, ScaleEveryElementOnce) {
+  for (const std::size_t count : kSizes) {
+    for (const std::size_t lead : {0, 1, 2, 3}) {
+      SCOPED_TRACE(std::to_string(count) + " elements, lead " + std::to_string(lead));
+      const std::vector<float> values = random_values(count, 6);
+      std::vector<float> expected = values;
+      for (float& value : expected) value *= 0.3F;
+      DeviceUnderTest on(lead);
+      DeviceArray<float> device_values(on, values, lead);
+      device::scale(static_cast<std::int64_t>(count), 0.3F, device_values.data(), on.stream());
+      EXPECT_TRUE(same_values(device_values.values(), expected));
+    }
+  }
+}
+
 bool found_finite(const std::vector<float>& values, std::size_t lead, std::uint64_t order) {
   DeviceUnderTest on(order);
   DeviceArray<float> device_values(on, values, lead);

@@ -147,6 +147,7 @@ TEST(LaunchBudget, EveryKernelIsLaunchedAndStaysWithinIt) {
     DeviceArray<float> copies(on, random_values(300, 1)), sum(on, std::size_t{100});
     DeviceArray<std::int32_t> cursor(on, std::vector<std::int32_t>{0});
     device::sum_copies(100, 3, copies.data(), sum.data(), on.stream());
+    device::scale(300, 0.5F, copies.data(), on.stream());
     device::advance_cursor(cursor.data(), on.stream());
     DeviceArray<float> gradient(on, random_values(300, 2));
     device::relu_forward(300, copies.data(), copies.data(), on.stream());
