@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -33,6 +34,9 @@ class Communicator {
   [[nodiscard]] virtual int rank() const = 0;
   [[nodiscard]] virtual int size() const = 0;
   [[nodiscard]] virtual std::string name() const = 0;  ///< "gloo", "threads", "solo"
+  /// Bytes this rank has put on the wire for others so far, headers of the transport below not counted; none
+  /// where the library that moves them does not say.
+  [[nodiscard]] virtual std::optional<std::int64_t> bytes_sent() const { return std::nullopt; }
 
   /// values = sum over ranks of values, in place.
   virtual void all_reduce(View values, Stream& stream) = 0;

@@ -72,6 +72,7 @@ class GlooCommunicator final : public HostCommunicator {
   ~GlooCommunicator() override;
 
   [[nodiscard]] std::string name() const override { return "gloo"; }
+  [[nodiscard]] std::optional<std::int64_t> bytes_sent() const override { return bytes_sent_; }
 
  private:
   void all_reduce_checked(View values) override;
@@ -112,6 +113,7 @@ class GlooCommunicator final : public HostCommunicator {
   std::shared_ptr<GlooMesh> mesh_;
   HostBuffer frame_;  ///< where the header and the first block of a collective are put together
   std::uint64_t collectives_ = 0;
+  std::int64_t bytes_sent_ = 0;
   // By peer:
   std::vector<std::unique_ptr<GlooOutbox>> outboxes_;
   std::vector<std::uint64_t> messages_sent_;
@@ -153,6 +155,7 @@ void GlooCommunicator::send_block(const FrameHeader& header, const std::byte* pa
                                   int peer) {
   GlooLink& link = mesh_->link(Traffic::collectives, peer);
   const Block block = Blocks(header.bytes)[index];
+  bytes_sent_ += static_cast<std::int64_t>(block.bytes + (index == 0 ? sizeof(FrameHeader) : 0));
   if (index != 0) return link.send_frame(payload + block.offset, block.bytes);
   FrameHeader complete = header;
   complete.message_bytes = at(message_bytes_received_, peer);
@@ -308,6 +311,7 @@ void GlooCommunicator::send_checked(View values, int peer) {
   header.sequence = at(messages_sent_, peer)++;
   header.bytes = values.bytes();
   header.message_bytes = at(message_bytes_received_, peer);
+  bytes_sent_ += static_cast<std::int64_t>(sizeof header + values.bytes());
   at(outboxes_, peer)->send(header, bytes_of(values));
 }
 

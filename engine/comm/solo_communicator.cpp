@@ -11,6 +11,7 @@ class SoloCommunicator final : public HostCommunicator {
   SoloCommunicator() : HostCommunicator(0, 1, std::chrono::milliseconds{0}) {}
 
   [[nodiscard]] std::string name() const override { return "solo"; }
+  [[nodiscard]] std::optional<std::int64_t> bytes_sent() const override { return 0; }
 
  private:
   void all_reduce_checked(View /*values*/) override {}

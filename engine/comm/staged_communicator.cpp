@@ -29,6 +29,7 @@ class StagedCommunicator final : public Communicator {
   [[nodiscard]] int rank() const override { return host_.rank(); }
   [[nodiscard]] int size() const override { return host_.size(); }
   [[nodiscard]] std::string name() const override { return host_.name() + " (staged)"; }
+  [[nodiscard]] std::optional<std::int64_t> bytes_sent() const override { return host_.bytes_sent(); }
 
   void all_reduce(View values, Stream& stream) override {
     if (values.memory == Memory::host) return host_.all_reduce(values, stream);
