@@ -30,6 +30,7 @@ constexpr const char* kEpochKey = "epoch";
 constexpr const char* kCursorKey = "cursor";
 constexpr const char* kEpochLossSumKey = "epoch_loss_sum_bits";
 constexpr const char* kEpochSamplesKey = "epoch_samples";
+constexpr const char* kLedgerHashKey = "ledger_hash";  // may be absent
 constexpr const char* kConfigurationKey = "configuration";
 constexpr const char* kConfigurationHashKey = "configuration_hash";
 constexpr const char* kContentHashKey = "content_hash";
@@ -38,10 +39,9 @@ constexpr const char* kContentHashKey = "content_hash";
   throw DataError(file + ": " + what + "; resume from another checkpoint, or start again without --resume");
 }
 
-std::string hex_of(double value) {
+std::string hex_of(std::uint64_t bits) {
   char text[17];
-  std::snprintf(text, sizeof text, "%016llx",
-                static_cast<unsigned long long>(std::bit_cast<std::uint64_t>(value)));
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(bits));
   return text;
 }
 
@@ -94,14 +94,23 @@ std::int64_t metadata_count(const SafetensorsMetadata& metadata, const char* key
   return value;
 }
 
-double metadata_double(const SafetensorsMetadata& metadata, const char* key, const std::string& file) {
+/// The 16 hex digits of 64 bits; `what` says what they should be.
+std::uint64_t metadata_bits(const SafetensorsMetadata& metadata, const char* key, const char* what,
+                            const std::string& file) {
   const std::string& text = metadata_text(metadata, key, file);
   std::uint64_t bits = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bits, 16);
-  const auto value = std::bit_cast<double>(bits);
-  if (error != std::errc{} || end != text.data() + text.size() || text.size() != 16 ||
-      !std::isfinite(value)) {
-    fail(file, std::string("has damaged metadata: ") + key + " is not the 16 hex digits of a finite double");
+  if (error != std::errc{} || end != text.data() + text.size() || text.size() != 16) {
+    fail(file, std::string("has damaged metadata: ") + key + " is not the 16 hex digits of " + what);
+  }
+  return bits;
+}
+
+double metadata_double(const SafetensorsMetadata& metadata, const char* key, const std::string& file) {
+  constexpr const char* kWhat = "a finite double";
+  const auto value = std::bit_cast<double>(metadata_bits(metadata, key, kWhat, file));
+  if (!std::isfinite(value)) {
+    fail(file, std::string("has damaged metadata: ") + key + " is not the 16 hex digits of " + kWhat);
   }
   return value;
 }
@@ -200,16 +209,18 @@ void save_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
     slots += (slots.empty() ? "" : ",") + slot.name;
   }
   const std::vector<NamedTensor> tensors = tensors_of(checkpoint);
-  SafetensorsMetadata metadata = {{kFormatKey, kFormat},
-                                  {kFormatVersionKey, kFormatVersion},
-                                  {kSlotsKey, slots},
-                                  {kStepKey, std::to_string(checkpoint.step)},
-                                  {kEpochKey, std::to_string(checkpoint.epoch)},
-                                  {kCursorKey, std::to_string(checkpoint.cursor)},
-                                  {kEpochLossSumKey, hex_of(checkpoint.epoch_loss_sum)},
-                                  {kEpochSamplesKey, std::to_string(checkpoint.epoch_samples)},
-                                  {kConfigurationKey, checkpoint.configuration},
-                                  {kConfigurationHashKey, checkpoint.configuration_hash()}};
+  SafetensorsMetadata metadata = {
+      {kFormatKey, kFormat},
+      {kFormatVersionKey, kFormatVersion},
+      {kSlotsKey, slots},
+      {kStepKey, std::to_string(checkpoint.step)},
+      {kEpochKey, std::to_string(checkpoint.epoch)},
+      {kCursorKey, std::to_string(checkpoint.cursor)},
+      {kEpochLossSumKey, hex_of(std::bit_cast<std::uint64_t>(checkpoint.epoch_loss_sum))},
+      {kEpochSamplesKey, std::to_string(checkpoint.epoch_samples)},
+      {kConfigurationKey, checkpoint.configuration},
+      {kConfigurationHashKey, checkpoint.configuration_hash()}};
+  if (checkpoint.ledger_hash) metadata[kLedgerHashKey] = hex_of(*checkpoint.ledger_hash);
   metadata[kContentHashKey] = content_hash(tensors, metadata);
   write_safetensors(path, tensors, metadata);
 }
@@ -226,6 +237,9 @@ Checkpoint parse_checkpoint(std::span<const std::uint8_t> bytes, const std::stri
   checkpoint.cursor = metadata_count(metadata, kCursorKey, file);
   checkpoint.epoch_loss_sum = metadata_double(metadata, kEpochLossSumKey, file);
   checkpoint.epoch_samples = metadata_count(metadata, kEpochSamplesKey, file);
+  if (metadata.contains(kLedgerHashKey)) {
+    checkpoint.ledger_hash = metadata_bits(metadata, kLedgerHashKey, "a hash", file);
+  }
   checkpoint.configuration = metadata_text(metadata, kConfigurationKey, file);
   const std::string& configuration_hash = metadata_text(metadata, kConfigurationHashKey, file);
   if (configuration_hash != checkpoint.configuration_hash()) {

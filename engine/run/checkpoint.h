@@ -2,12 +2,14 @@
 //
 // Layout: tensors "weights/<name>" and "optimizer/<slot>/<name>" in the run's own type (F32, or F64 for fp64
 // runs, so nothing is rounded); the numbers as metadata texts: integers in decimal, the loss sum as the 16
-// hex digits of its bits; the configuration with its hash; and content_hash, which covers all of the above.
-// Which files a run keeps is the business of checkpoint_directory.h.
+// hex digits of its bits, as is the hash of the consumed samples; the configuration with its hash; and
+// content_hash, which covers all of the above. Which files a run keeps is the business of
+// checkpoint_directory.h.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,6 +37,9 @@ struct Checkpoint {
   std::int64_t cursor = 0;    ///< positions of that epoch's order that have been consumed, over all replicas
   double epoch_loss_sum = 0;  ///< sum over the epoch's samples so far, finite
   std::int64_t epoch_samples = 0;  ///< how many those are
+  /// Order-free hash of the samples of the epoch that were consumed so far (engine/data/ledger.h).
+  /// Not known of files that were written before there was one.
+  std::optional<std::uint64_t> ledger_hash;
 
   std::string configuration;  ///< canonical JSON text of the run's configuration
 
