@@ -1,6 +1,7 @@
 #include "engine/run/run_config.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "kernels/base/error.h"
@@ -41,6 +42,19 @@ std::string to_string(DeviceTransport transport) {
   return "unknown";
 }
 
+std::string to_string(const SlowOptions& slow) {
+  const auto number = [](const char* key, double value) {
+    char text[48];
+    std::snprintf(text, sizeof text, ",%s=%.10g", key, value);
+    return std::string(text);
+  };
+  std::string text = "rank=" + std::to_string(slow.rank) + ",phase=" + to_string(slow.phase);
+  if (slow.ms != 0) text += number("ms", slow.ms);
+  if (slow.factor != 1) text += number("factor", slow.factor);
+  if (slow.jitter_ms != 0) text += number("jitter", slow.jitter_ms);
+  return text;
+}
+
 std::string canonical_configuration(const RunConfig& config) {
   nlohmann::json json;  // std::map inside: keys come out sorted
   json["model"] = config.model;
@@ -65,6 +79,8 @@ std::string canonical_configuration(const RunConfig& config) {
   json["schedule"] = to_string(parallel.schedule);
   json["micro_batches"] = parallel.micro_batches;
   json["accumulate"] = parallel.accumulate;
+  if (parallel.share != Share::equal) json["share"] = to_string(parallel.share);
+  if (parallel.local_steps > 0) json["local_steps"] = parallel.local_steps;
 
   const OptimizerOptions& optimizer = config.optimizer;
   json["optimizer"] = optimizer.rule == OptimizerOptions::Rule::adam ? "adam" : "sgd";
@@ -93,11 +109,12 @@ std::string canonical_configuration(const RunConfig& config) {
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);  // paths may be any bytes
 }
 
-const std::vector<std::string>& rounding_settings() {
-  static const std::vector<std::string> kSettings = {
-      "accumulate", "aggregate", "bucket_bytes", "communicator", "kernels", "micro_batches",
-      "mode",       "ranks",     "schedule",     "split",        "threads"};
-  return kSettings;
+std::vector<std::string> rounding_settings(const RunConfig& config) {
+  std::vector<std::string> settings = {"accumulate",   "aggregate", "bucket_bytes",
+                                       "communicator", "kernels",   "micro_batches",
+                                       "schedule",     "split",     "threads"};
+  if (config.parallel.local_steps == 0) settings.insert(settings.end(), {"mode", "ranks", "share"});
+  return settings;
 }
 
 std::string describe_difference(const std::string& here, const std::string& there,

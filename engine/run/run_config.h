@@ -9,6 +9,7 @@
 
 #include "engine/data/dataset.h"
 #include "engine/parallel/options.h"
+#include "engine/run/step_phase.h"
 #include "kernels/base/backend.h"
 #include "kernels/base/optimizer.h"
 
@@ -30,6 +31,18 @@ struct LearningRateOptions {
   std::int64_t step_epochs = 10;
   std::int64_t warmup_steps = 0;
 };
+
+/// A delay that is injected into one phase of every step of one rank (engine/train/slowness.h).
+struct SlowOptions {
+  int rank = 0;
+  StepPhase phase = StepPhase::forward;  ///< forward, backward or communicate
+  double ms = 0;                         ///< added to the phase
+  double factor = 1;                     ///< the phase takes so many times as long; not for communicate
+  double jitter_ms = 0;                  ///< up to so much is added at random
+};
+
+/// "rank=1,phase=forward,ms=20": as it can be typed.
+std::string to_string(const SlowOptions& slow);
 
 struct RunConfig {
   ParallelOptions parallel;
@@ -59,6 +72,7 @@ struct RunConfig {
   std::int64_t checkpoint_every_steps = 0;  ///< 0: only when a signal stops the run, and at its end
   bool resume = false;
   std::chrono::milliseconds deadline{60000};
+  std::optional<SlowOptions> slow;
 };
 
 std::string to_string(Device device);
@@ -71,9 +85,10 @@ std::string to_string(DeviceTransport transport);
 /// extended.
 std::string canonical_configuration(const RunConfig& config);
 
-/// The settings of a canonical configuration that change rounding alone: how many ranks share the work, and
-/// how. Runs that differ in nothing else take the same samples in the same steps.
-const std::vector<std::string>& rounding_settings();
+/// The settings of its canonical configuration that change rounding alone: how many ranks share the work, and
+/// how. Runs that differ in nothing else take the same samples in the same steps. With local steps the number
+/// of replicas is not among them.
+std::vector<std::string> rounding_settings(const RunConfig& config);
 
 /// Names the settings in which two canonical configurations differ, with both values: "batch: 32 here, 64
 /// there". Empty when they are equal but for `ignored` ones. Throws DataError when one of them is not such a

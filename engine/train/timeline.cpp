@@ -83,6 +83,20 @@ void Timeline::add_compute(const char* name, std::int64_t start_ns, std::int64_t
   remember(TraceRecord::Category::compute, name, start_ns, end_ns);
 }
 
+void Timeline::add_phase(StepPhase phase, std::int64_t start_ns, std::int64_t end_ns) {
+  static const std::array<std::string, kStepPhases> kNames = {
+      to_string(StepPhase::forward), to_string(StepPhase::backward), to_string(StepPhase::update),
+      to_string(StepPhase::communicate)};
+  step_times_.add(phase, end_ns - start_ns);
+  add_compute(kNames[static_cast<std::size_t>(phase)].c_str(), start_ns, end_ns);
+}
+
+void Timeline::add_preparation(std::int64_t start_ns, std::int64_t end_ns) {
+  step_times_.add(StepPhase::communicate, end_ns - start_ns);
+  exposed_ns_ += end_ns - start_ns;
+  preparation_ns_ += end_ns - start_ns;
+}
+
 void Timeline::add_communication(const char* name, const CommunicationRecord& record) {
   communications_.push_back(record);
   trace_of_communication_.push_back(remembered_);
@@ -120,7 +134,9 @@ TimeSplit Timeline::split(double total_seconds) const {
 }
 
 void Timeline::reset() {
-  compute_ns_ = wait_ns_ = exposed_ns_ = 0;
+  compute_ns_ = wait_ns_ = exposed_ns_ = preparation_ns_ = 0;
+  bytes_ = 0;
+  step_times_.reset();
   communications_.clear();
   trace_of_communication_.clear();
 }

@@ -7,9 +7,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "engine/train/step_times.h"
 
 namespace dml {
 
@@ -48,14 +51,29 @@ std::vector<std::int64_t> wait_times_ns(std::span<const std::vector<Communicatio
 /// What one rank records while it runs.
 class Timeline {
  public:
-  void begin_step(std::int64_t step) { step_ = step; }
+  /// `load`: this rank's samples of the step over an equal share of them.
+  void begin_step(std::int64_t step, double load = 1) {
+    step_ = step;
+    step_times_.begin_step(load);
+  }
   void add_compute(const char* name, std::int64_t start_ns, std::int64_t end_ns);
+  /// The same for one of the phases that ranks are compared by.
+  void add_phase(StepPhase phase, std::int64_t start_ns, std::int64_t end_ns);
+  /// Time between entering a communication and handing it over: exposed communication of this rank alone.
+  void add_preparation(std::int64_t start_ns, std::int64_t end_ns);
   void add_communication(const char* name, const CommunicationRecord& record);
 
   [[nodiscard]] std::int64_t compute_ns() const { return compute_ns_; }
+  [[nodiscard]] std::int64_t preparation_ns() const { return preparation_ns_; }
+  [[nodiscard]] const StepTimes& step_times() const { return step_times_; }
   [[nodiscard]] const std::vector<CommunicationRecord>& communications() const { return communications_; }
   /// Adds the times found by wait_times_ns() for all communications recorded so far and forgets those.
   void settle(std::span<const std::int64_t> waits_ns);
+  /// What training put on the wire; nothing once a communicator did not say.
+  void add_bytes(std::optional<std::int64_t> before, std::optional<std::int64_t> after) {
+    bytes_ = bytes_ && before && after ? std::optional(*bytes_ + *after - *before) : std::nullopt;
+  }
+  [[nodiscard]] std::optional<std::int64_t> bytes_sent() const { return bytes_; }
   [[nodiscard]] std::int64_t wait_ns() const { return wait_ns_; }
   [[nodiscard]] std::int64_t exposed_communication_ns() const { return exposed_ns_; }
   /// Where `total_seconds` went, of which everything settled so far is a part; what is left is `other`.
@@ -71,7 +89,9 @@ class Timeline {
   void remember(TraceRecord::Category category, const char* name, std::int64_t start_ns, std::int64_t end_ns);
 
   std::int64_t step_ = 0;
-  std::int64_t compute_ns_ = 0, wait_ns_ = 0, exposed_ns_ = 0;
+  std::int64_t compute_ns_ = 0, wait_ns_ = 0, exposed_ns_ = 0, preparation_ns_ = 0;
+  std::optional<std::int64_t> bytes_ = 0;
+  StepTimes step_times_;
   std::vector<CommunicationRecord> communications_;
   std::vector<std::size_t> trace_of_communication_;  // index into all records ever remembered
   std::vector<TraceRecord> trace_;                   // ring of kTraceRecords
