@@ -155,11 +155,31 @@ Where a GPU is asked for and there is none, the error says what was found and wh
 same job on the CPU.
 )";
 
+constexpr std::string_view kStragglers =
+    R"(A rank that is slower than the others shows as their waiting. The lab:
+
+  --slow rank=1,phase=forward,factor=1.5
+                           makes a rank dawdle: after its forward or backward (factor of what the
+                           phase took, or ms=20), or before it communicates (ms=20). jitter=5 adds
+                           up to so many milliseconds at random, also alone.
+  --share speed            deals each batch in proportion to how fast each replica was measured to
+                           be. The same samples in the same updates; they are added in another
+                           order, which depends on the clock, so the bits do too.
+  --local-steps K          replicas train alone for K steps, each with its own samples, and then
+                           average weights and optimizer state by samples; so does the end of an
+                           epoch. A different computation, unless K is 1 and the rule SGD.
+
+After training, ranks that do the same work are held against each other by what each does alone:
+forward, backward, update, and what comes before a communication. Where one stands out it is named
+with its phase, also in the JSON object ("straggler").
+)";
+
 constexpr std::array kTopics = {
     HelpTopic{"modes", "single, data-parallel, model-parallel and what they compute", kModes},
     HelpTopic{"devices", "devices, ranks and threads", kDevices},
     HelpTopic{"data", "data sets and where they are looked for", kData},
     HelpTopic{"training", "optimizers, schedules, batches", kTraining},
+    HelpTopic{"stragglers", "a slow rank: make one, find it, live with it", kStragglers},
     HelpTopic{"run", "what is kept, resuming, output", kRun},
     HelpTopic{"launchers", "torchrun, and ranks that dml_engine starts itself", kLaunchers},
     HelpTopic{"environment", "variables that are read", kEnvironment},

@@ -1,5 +1,6 @@
 #include "runners/result.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "engine/train/agreement.h"
@@ -29,8 +30,39 @@ std::string command_name(Command command) {
   }
 }
 
+/// Milliseconds by the phase's name; null where no phase was measured.
+Json to_json(const PhaseTimes& times) {
+  if (std::all_of(times.begin(), times.end(), [](double ms) { return ms == 0; })) return {};
+  Json json;
+  for (const StepPhase phase : kAllStepPhases) {
+    json[to_string(phase)] = times[static_cast<std::size_t>(phase)];
+  }
+  return json;
+}
+
+PhaseTimes phase_times(const Json& json) {
+  PhaseTimes times{};
+  if (json.is_null()) return times;
+  for (const StepPhase phase : kAllStepPhases) {
+    times[static_cast<std::size_t>(phase)] = json.at(to_string(phase));
+  }
+  return times;
+}
+
+Json to_json(const Straggler& straggler) {
+  return {{"rank", straggler.rank},
+          {"phase", to_string(straggler.phase)},
+          {"excess_milliseconds_per_step", straggler.excess_ms},
+          {"share_of_step", straggler.share_of_step},
+          {"consistency", straggler.consistency}};
+}
+
+/// What travels between ranks.
 Json to_json(const RankTime& rank) {
   return {{"rank", rank.rank},
+          {"stage", rank.stage},
+          {"bytes_sent", or_null(rank.bytes_sent)},
+          {"step_phase_milliseconds", to_json(rank.step_phases)},
           {"host", rank.host},
           {"device", rank.device},
           {"compute_seconds", rank.time.compute_seconds},
@@ -40,26 +72,80 @@ Json to_json(const RankTime& rank) {
 }
 
 RankTime rank_time(const Json& json) {
-  return {json.at("rank"),
-          json.at("host"),
-          json.at("device"),
-          {json.at("compute_seconds"), json.at("exposed_communication_seconds"), json.at("wait_seconds"),
-           json.at("other_seconds")}};
+  RankTime rank;
+  rank.rank = json.at("rank");
+  rank.host = json.at("host");
+  rank.device = json.at("device");
+  rank.time = {json.at("compute_seconds"), json.at("exposed_communication_seconds"), json.at("wait_seconds"),
+               json.at("other_seconds")};
+  rank.stage = json.at("stage");
+  if (!json.at("bytes_sent").is_null()) rank.bytes_sent = json.at("bytes_sent").get<std::int64_t>();
+  rank.step_phases = phase_times(json.at("step_phase_milliseconds"));
+  for (const Json& block : json.at("blocks")) rank.blocks.push_back(phase_times(block));
+  return rank;
 }
 
 }  // namespace
 
+nlohmann::json to_json(const EpochLedger& ledger) {
+  return {{"epoch", ledger.epoch},
+          {"whole", ledger.whole},
+          {"draws", ledger.sum.draws},
+          {"once", ledger.once},
+          {"repeated", ledger.repeated},
+          {"never", ledger.never},
+          {"hash", hash_text(ledger.sum.hash)}};
+}
+
+std::string describe_ledger(const EpochLedger& ledger) {
+  std::string text = "epoch " + std::to_string(ledger.epoch + 1) + (ledger.whole ? "" : ", so far,") +
+                     " consumed " + plural(ledger.sum.draws, "sample") + ": ";
+  if (ledger.repeated == 0 && ledger.never == 0) return text + "each exactly once";
+  return text + with_thousands(ledger.once) + " of the data set once, " + with_thousands(ledger.repeated) +
+         " more often, " + with_thousands(ledger.never) + " never";
+}
+
 std::vector<RankTime> gather_rank_times(RankRun& run, const TimeSplit& mine) {
   const RunConfig& config = run.invocation().config;
-  const RankTime entry{run.context().rank, run.context().host,
-                       to_string(config.device) + " x" + std::to_string(config.threads), mine};
-  std::vector<RankTime> ranks;
   Session& session = run.session();
-  for (const std::string& text :
-       gather_texts(session.communicator(), session.stream(), to_json(entry).dump())) {
+  const Timeline& timeline = session.timeline();
+  RankTime entry;
+  entry.rank = run.context().rank;
+  entry.host = run.context().host;
+  entry.device = to_string(config.device) + " x" + std::to_string(config.threads);
+  entry.time = mine;
+  entry.stage = session.topology().stage_of(session.rank());
+  entry.bytes_sent = timeline.bytes_sent();
+  entry.step_phases = timeline.step_times().medians();
+  Json json = to_json(entry);
+  json["blocks"] = Json::array();
+  for (const PhaseTimes& block : timeline.step_times().block_medians(kStragglerBlocks)) {
+    json["blocks"].push_back(to_json(block));
+  }
+  std::vector<RankTime> ranks;
+  for (const std::string& text : gather_texts(session.communicator(), session.stream(), json.dump())) {
     ranks.push_back(rank_time(Json::parse(text)));
   }
   return ranks;
+}
+
+std::optional<Straggler> find_straggler(const std::vector<RankTime>& ranks, std::int64_t steps) {
+  std::vector<RankPhases> phases;
+  for (const RankTime& rank : ranks) {
+    const TimeSplit& time = rank.time;
+    const double seconds =
+        time.compute_seconds + time.exposed_communication_seconds + time.wait_seconds + time.other_seconds;
+    phases.push_back({.stage = rank.stage,
+                      .blocks = rank.blocks,
+                      .step_ms = steps > 0 ? 1e3 * seconds / static_cast<double>(steps) : 0});
+  }
+  return find_straggler(phases);
+}
+
+std::string describe_straggler(const Straggler& straggler) {
+  return "rank " + std::to_string(straggler.rank) + " is slow in " + to_string(straggler.phase) + ": " +
+         decimal(straggler.excess_ms, 3) + " ms a step more than the others, " +
+         percent(straggler.share_of_step, 0) + " of a step";
 }
 
 Json result_json(RankRun& run, const Measurements& measurements) {
@@ -100,6 +186,14 @@ Json result_json(RankRun& run, const Measurements& measurements) {
   json["speedup_ceiling"] = speedup_ceiling(run.session().topology(), run.session().model());
   json["weights_hash"] = or_null(measurements.weights_hash);
   json["kernel_plan_hash"] = Json();  // the CPU's kernels are chosen by oneDNN
+  const ParallelOptions& parallel = config.parallel;
+  const bool shared = parallel.mode == Mode::data_parallel;
+  json["local_steps"] = parallel.local_steps > 0 ? Json(parallel.local_steps) : Json();
+  json["share"] = shared ? Json(to_string(parallel.share)) : Json();
+  json["slow"] = config.slow ? Json(to_string(*config.slow)) : Json();
+  json["straggler"] = measurements.straggler ? to_json(*measurements.straggler) : Json();
+  json["ledger"] = Json::array();
+  for (const EpochLedger& ledger : measurements.ledgers) json["ledger"].push_back(to_json(ledger));
   json["ranks"] = Json::array();
   for (const RankTime& rank : measurements.ranks) json["ranks"].push_back(to_json(rank));
   return json;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/train/session.h"
+#include "engine/train/straggler.h"
 #include "engine/train/timeline.h"
 #include "runners/rank_run.h"
 
@@ -18,10 +19,27 @@ struct RankTime {
   int rank = 0;
   std::string host, device;
   TimeSplit time;
+  int stage = 0;
+  std::optional<std::int64_t> bytes_sent;  ///< by training, to other ranks
+  PhaseTimes step_phases{};                ///< median milliseconds per step of what it does alone
+  std::vector<PhaseTimes> blocks;          ///< the same in consecutive parts of the run
 };
 
-/// Collective: every rank's entry, in rank order, on every rank.
+/// Collective: every rank's entry, in rank order, on every rank; with the phases of its timeline.
 std::vector<RankTime> gather_rank_times(RankRun& run, const TimeSplit& mine);
+
+/// {"epoch", "whole", "draws", "once", "repeated", "never", "hash"}.
+nlohmann::json to_json(const EpochLedger& ledger);
+
+/// "epoch 2 consumed 60,000 samples: each exactly once".
+std::string describe_ledger(const EpochLedger& ledger);
+
+/// The rank that holds the others up, by what each did alone (engine/train/straggler.h). `steps`: that the
+/// times are of.
+std::optional<Straggler> find_straggler(const std::vector<RankTime>& ranks, std::int64_t steps);
+
+/// "rank 1 is slow in forward: 0.081 ms a step more than the others, 20 % of a step".
+std::string describe_straggler(const Straggler& straggler);
 
 /// What a command measured; what it did not measure stays empty and becomes null.
 struct Measurements {
@@ -31,6 +49,8 @@ struct Measurements {
   std::optional<double> setup_seconds, train_seconds, samples_per_second;
   std::optional<std::string> weights_hash;
   std::vector<RankTime> ranks;
+  std::vector<EpochLedger> ledgers;
+  std::optional<Straggler> straggler;
 };
 
 constexpr int kResultSchemaVersion = 1;

@@ -53,6 +53,7 @@ class Reporter final : public TrainObserver {
       json["test_accuracy"] = report.evaluation->accuracy;
       json["test_samples"] = report.evaluation->samples;
     }
+    json["ledger"] = to_json(report.ledger);
     keep(json);
   }
 
@@ -91,7 +92,8 @@ LatestCheckpoint checkpoint_to_resume(const RunConfig& config, Progress& progres
   for (const std::string& reason : latest.rejected)
     progress.message("warning: passing over a checkpoint: " + reason);
   const std::string ours = canonical_configuration(config), theirs = latest.checkpoint.configuration;
-  const std::string difference = describe_difference(ours, theirs, "in " + latest.path, rounding_settings());
+  const std::string difference =
+      describe_difference(ours, theirs, "in " + latest.path, rounding_settings(config));
   if (!difference.empty()) {
     throw UsageError("--resume: " + latest.path + " was made by another configuration (" + difference +
                      "); use the flags it was made with, or start anew in another --run-dir");
@@ -119,7 +121,10 @@ void print_result(RankRun& run, const TrainResult& result, const Measurements& m
             " samples/s; " + plural(result.steps, "step") + ", trained " + decimal(result.train_seconds, 2) +
             " s of " + decimal(run.elapsed_seconds(), 2) + " s\n";
   }
-  text += "weights        " + *measurements.weights_hash + "\n\n" + rank_time_table(measurements.ranks);
+  text += "weights        " + *measurements.weights_hash + "\n";
+  if (!result.ledgers.empty()) text += "data           " + describe_ledger(result.ledgers.back()) + "\n";
+  text += "\n" + rank_time_table(measurements.ranks);
+  if (measurements.straggler) text += describe_straggler(*measurements.straggler) + "\n";
   std::fputs(text.c_str(), stdout);
 }
 
@@ -162,6 +167,7 @@ int run_train(const Invocation& invocation, const RankContext& context) {
   Reporter reporter(context, progress, directory ? &*directory : nullptr, log);
   Trainer trainer(session, reporter, [&] { return stop.requested(); });
   if (config.resume) trainer.resume(latest ? &latest->checkpoint : nullptr, latest ? latest->path : "");
+  const std::int64_t first_step = latest ? latest->checkpoint.step : 0;
   const double setup_seconds = run.elapsed_seconds();
   const TrainResult result = trainer.train();
   log.write("kernels:\n" + session.description());
@@ -174,7 +180,10 @@ int run_train(const Invocation& invocation, const RankContext& context) {
                             .train_seconds = result.train_seconds,
                             .samples_per_second = {},
                             .weights_hash = session.weights_hash(),
-                            .ranks = gather_rank_times(run, result.time)};
+                            .ranks = gather_rank_times(run, result.time),
+                            .ledgers = result.ledgers,
+                            .straggler = {}};
+  measurements.straggler = find_straggler(measurements.ranks, result.steps - first_step);
   if (result.train_seconds > 0) {
     measurements.samples_per_second = static_cast<double>(result.trained_samples) / result.train_seconds;
   }

@@ -19,7 +19,8 @@ class RankState {
   [[nodiscard]] bool done() const { return next_ == program_.size(); }
   [[nodiscard]] const Action& next() const { return program_[next_]; }
   [[nodiscard]] int slots() const { return slots_; }
-  [[nodiscard]] int updates() const { return updates_; }
+  /// One update, or none where there is nothing to update with.
+  [[nodiscard]] bool updated() const { return updates_ == (gradients_written_ ? 1 : 0); }
 
   [[noreturn]] void fail(const std::string& reason) const {
     throw InternalError("the program of rank " + std::to_string(rank_) + " is unsound at action " +
@@ -77,6 +78,9 @@ class RankState {
         require_gradients();
         ++updates_;
         break;
+      case Verb::average_parameters:
+        require(updates_ == 1 || !gradients_written_, "its gradients have not been used yet");
+        break;
     }
     ++next_;
   }
@@ -128,6 +132,7 @@ bool is_local(Verb verb) {
     case Verb::receive_activation:
     case Verb::receive_gradient:
     case Verb::reduce_gradients:
+    case Verb::average_parameters:
       return false;
     default:
       return true;
@@ -165,7 +170,9 @@ class Simulation {
       return true;
     }
     if (is_send(action.verb)) return try_deliver(rank, state, action);
-    if (action.verb == Verb::reduce_gradients) return try_reduce(rank, action);
+    if (action.verb == Verb::reduce_gradients || action.verb == Verb::average_parameters) {
+      return try_combine(rank, action);
+    }
     return false;  // a receive advances together with its send
   }
 
@@ -186,15 +193,16 @@ class Simulation {
     return true;
   }
 
-  bool try_reduce(int rank, const Action& reduce) {
+  /// A reduction or an average, which all replicas of a stage enter together.
+  bool try_combine(int rank, const Action& action) {
     std::vector<RankState*> group;
     for (int r = 0; r < static_cast<int>(ranks_.size()); ++r) {
       if (topology_.stage_of(r) == topology_.stage_of(rank))
         group.push_back(&ranks_[static_cast<std::size_t>(r)]);
     }
     for (RankState* member : group) {
-      if (member->done() || member->next().verb != Verb::reduce_gradients) return false;
-      if (member->next().bucket != reduce.bucket) member->fail("its replicas reduce other buckets");
+      if (member->done() || member->next().verb != action.verb) return false;
+      if (member->next().bucket != action.bucket) member->fail("its replicas combine other buckets");
     }
     for (RankState* member : group) member->advance();
     return true;
@@ -212,7 +220,7 @@ std::vector<ProgramNeeds> check_programs(std::span<const Program> programs, cons
   Simulation simulation(programs, topology, training);
   std::vector<ProgramNeeds> needs;
   for (const RankState& rank : simulation.run()) {
-    if (training && rank.updates() != 1) rank.fail("a training step ends in exactly one update");
+    if (training && !rank.updated()) rank.fail("a training step ends in exactly one update");
     needs.push_back({rank.slots()});
   }
   return needs;

@@ -23,7 +23,9 @@ struct ProgramNeeds {
 ///     output gradient, a send of what was not computed, a reduce or update before the last backward;
 ///   - a forward or backward runs twice;
 ///   - a slot is written while it still holds a micro-batch that awaits its backward;
-///   - a training step does not end in exactly one update.
+///   - a training step does not update exactly once, unless it has neither samples nor partners to reduce
+///   with;
+///   - replicas average other buckets, or before their update.
 std::vector<ProgramNeeds> check_programs(std::span<const Program> programs, const Topology& topology,
                                          bool training);
 

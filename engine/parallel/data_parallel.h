@@ -13,4 +13,14 @@
 
 namespace dml {
 Program data_parallel_step(const Topology& topology, const StepShape& shape);
-}
+
+/// A step of replicas that train alone (ParallelOptions::local_steps):
+///
+///   rank 0   forward(0) backward(0) update                            the same in every step of a round
+///   rank 1   forward(0) backward(0) update
+///   both     ... update  average(b0) average(b1) ...                  in its last
+///
+/// The average is over weights and optimizer state, each replica weighing as much as the samples it has seen
+/// since the last one, so that all replicas are one model again, whatever came before.
+Program local_step(const Topology& topology, const StepShape& shape);
+}  // namespace dml

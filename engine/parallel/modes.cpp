@@ -23,7 +23,7 @@ Program training_step(const ParallelOptions& options, const Topology& topology, 
   switch (options.mode) {
     case Mode::single:  // one replica: nothing to reduce
     case Mode::data_parallel:
-      return data_parallel_step(topology, shape);
+      return options.local_steps > 0 ? local_step(topology, shape) : data_parallel_step(topology, shape);
     case Mode::model_parallel:
       return model_parallel_step(options.schedule, topology, rank, shape);
   }

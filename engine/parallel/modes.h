@@ -1,7 +1,8 @@
 // The modes: pure functions from a rank and its samples to the actions of one step.
 //
 // Micro-batches without samples are left out, on every stage alike: all ranks of a replica know the same
-// sizes. A rank without any samples still takes part in the reduction, with zeros.
+// sizes. A rank without any samples still takes part in the reduction, with zeros; between averages it does
+// nothing.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,7 @@ int slices_per_step(const ParallelOptions& options);
 struct StepShape {
   std::span<const std::int64_t> micro_batch_samples;  ///< of the rank's replica
   int buckets = 0;                                    ///< of the rank's gradients
+  bool average = false;                               ///< local steps: the replicas average in this one
 };
 
 /// The training step of `rank` under the mode, aggregate and schedule of `options`.

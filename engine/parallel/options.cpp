@@ -34,4 +34,14 @@ std::string to_string(Schedule schedule) {
   return "unknown";
 }
 
+std::string to_string(Share share) {
+  switch (share) {
+    case Share::equal:
+      return "equal";
+    case Share::speed:
+      return "speed";
+  }
+  return "unknown";
+}
+
 }  // namespace dml

@@ -24,6 +24,8 @@ std::string to_string(Verb verb) {
       return "reduce_gradients";
     case Verb::update:
       return "update";
+    case Verb::average_parameters:
+      return "average_parameters";
   }
   return "unknown";
 }
@@ -35,6 +37,7 @@ std::string to_string(const Action& action) {
     case Verb::update:
       return name;
     case Verb::reduce_gradients:
+    case Verb::average_parameters:
       return name + "(bucket " + std::to_string(action.bucket) + ")";
     case Verb::send_activation:
     case Verb::send_gradient:

@@ -19,8 +19,9 @@ enum class Verb {
   backward,             ///< overwrites parameter gradients
   backward_accumulate,  ///< adds to them
   send_gradient,
-  reduce_gradients,  ///< sums a bucket of gradients over the replicas, by all_reduce or all_gather
-  update,            ///< optimizer step on this rank's parameters
+  reduce_gradients,    ///< sums a bucket of gradients over the replicas, by all_reduce or all_gather
+  update,              ///< optimizer step on this rank's parameters
+  average_parameters,  ///< a bucket of weights and optimizer state: mean over the replicas, by samples
 };
 
 struct Action {
@@ -28,7 +29,7 @@ struct Action {
   int micro_batch = 0;  ///< which slice of the rank's samples; unused by clear, reduce and update
   int slot = 0;         ///< which set of activation buffers holds the micro-batch
   int peer = -1;        ///< rank at the other end of a send or receive
-  int bucket = -1;      ///< reduce_gradients: which range of the gradients
+  int bucket = -1;      ///< reduce_gradients, average_parameters: which range of the arena
   bool operator==(const Action&) const = default;
 };
 

@@ -17,7 +17,8 @@ Executor::Executor(const ExecutorParts& parts, const Dataset& dataset)
     : parts_(parts),
       data_{dataset.images, dataset.labels},
       normalization_{dataset.mean, dataset.stddev},
-      training_(parts.optimizer != nullptr) {
+      training_(parts.optimizer != nullptr),
+      slowness_(parts.slow, parts.rank) {
   if (parts_.aggregate != Aggregate::allgather || parts_.topology.replicas == 1) return;
   std::int64_t largest = 0;
   for (const ParameterRange& bucket : parts_.buckets) largest = std::max(largest, bucket.count);
@@ -72,13 +73,27 @@ void Executor::prepare(const Program& program, std::span<const std::vector<std::
   }
 }
 
-StepOutcome Executor::run(const Program& program, std::span<const std::vector<std::int64_t>> micro_batches,
-                          const StepState& state) {
+/// This rank's samples over an equal share of them.
+double Executor::load_of(const StepBatch& batch) const {
+  if (batch.samples == 0 || batch.replica_samples.empty()) return 1;
+  const auto replica = static_cast<std::size_t>(parts_.topology.replica_of(parts_.rank));
+  return static_cast<double>(batch.replica_samples[replica] * parts_.topology.replicas) /
+         static_cast<double>(batch.samples);
+}
+
+StepOutcome Executor::run(const Program& program, const StepBatch& batch, const StepState& step_state) {
   StepOutcome outcome;
+  if (batch.samples == 0 && !batch.average) return outcome;  // on every rank alike
+  StepState state = step_state;
+  if (parts_.local_steps) {
+    state.samples = batch.replica_samples[static_cast<std::size_t>(parts_.topology.replica_of(parts_.rank))];
+    own_samples_ += state.samples;
+    all_samples_ += batch.samples;
+  }
   const Action* current = nullptr;
-  parts_.timeline.begin_step(state.step);
+  parts_.timeline.begin_step(state.step, load_of(batch));
   const auto samples_of = [&](const Action& action) -> const std::vector<std::int64_t>& {
-    return micro_batches[static_cast<std::size_t>(action.micro_batch)];
+    return batch.micro_batches[static_cast<std::size_t>(action.micro_batch)];
   };
   const auto stage_of = [&](const Action& action) -> Executable& {
     return executable(action.slot, static_cast<std::int64_t>(samples_of(action).size()));
@@ -99,8 +114,13 @@ StepOutcome Executor::run(const Program& program, std::span<const std::vector<st
         case Verb::backward_accumulate:
           backward(stage_of(action), Phase::backward_accumulate);
           break;
-        case Verb::reduce_gradients:
-          reduce(parts_.buckets[static_cast<std::size_t>(action.bucket)]);
+        case Verb::reduce_gradients: {
+          const ParameterRange& bucket = parts_.buckets[static_cast<std::size_t>(action.bucket)];
+          combine(parts_.parameters.gradients.slice(bucket.first, bucket.count));
+          break;
+        }
+        case Verb::average_parameters:
+          average(parts_.buckets[static_cast<std::size_t>(action.bucket)]);
           break;
         case Verb::send_activation:
           finish_compute();
@@ -112,14 +132,12 @@ StepOutcome Executor::run(const Program& program, std::span<const std::vector<st
         case Verb::send_gradient:
           communicate(action, stage_of(action));
           break;
-        case Verb::update: {
-          const std::int64_t start = monotonic_ns();
-          parts_.optimizer->run(state, parts_.stream);
-          parts_.timeline.add_compute("update", start, monotonic_ns());
+        case Verb::update:
+          update(state);
           break;
-        }
       }
     }
+    if (batch.average) own_samples_ = all_samples_ = 0;
   } catch (const PeerError& error) {
     throw PeerError("step " + std::to_string(state.step) + ", " + to_string(*current) + ": " + error.what());
   }
@@ -143,7 +161,7 @@ std::vector<StepOutcome> Executor::run_steps(
     } while (loop != nullptr && last < batches.size() && samples_of(batches[last]) == samples &&
              last - first < static_cast<std::size_t>(kLargestWindow));
     if (loop == nullptr) {
-      outcomes.push_back(run(program, batches[first].micro_batches, states[first]));
+      outcomes.push_back(run(program, batches[first], states[first]));
     } else {
       run_loop(*loop, batches.subspan(first, last - first), states.subspan(first, last - first), outcomes);
     }
@@ -156,7 +174,7 @@ std::vector<StepOutcome> Executor::run_steps(
 StepLoop* Executor::loop_for(const Program& program, std::int64_t samples) {
   const bool alone = program.size() == 3 && program[0].verb == Verb::forward &&
                      program[1].verb == Verb::backward && program[2].verb == Verb::update;
-  if (!alone || parts_.topology.ranks() > 1 || samples == 0) return nullptr;
+  if (!alone || parts_.topology.ranks() > 1 || samples == 0 || parts_.slow != nullptr) return nullptr;
   const auto known = loops_.find(samples);
   if (known != loops_.end()) return known->second.get();
   Executable& stage = executable(program[0].slot, samples);
@@ -171,6 +189,7 @@ void Executor::run_loop(StepLoop& loop, std::span<const StepBatch> batches, std:
     const std::vector<std::int64_t>& indices = batch.micro_batches.front();
     loop_samples_.insert(loop_samples_.end(), indices.begin(), indices.end());
   }
+  if (parts_.ledger != nullptr) parts_.ledger->consume(loop_samples_);
   parts_.timeline.begin_step(states.front().step);
   const std::vector<LossResult> losses = loop.run(states, loop_samples_, parts_.stream);
   parts_.timeline.add_compute("steps", start, monotonic_ns());
@@ -192,6 +211,9 @@ void Executor::forward(Executable& stage, const std::vector<std::int64_t>& sampl
   const std::int64_t start = monotonic_ns();
   const std::span<std::int64_t> indices = stage.sample_indices();
   if (!indices.empty()) std::copy(samples.begin(), samples.end(), indices.begin());
+  if (parts_.ledger != nullptr && parts_.topology.is_first_stage(parts_.rank)) {
+    parts_.ledger->consume(samples);
+  }
   stage.run(Phase::forward, parts_.stream);
   if (parts_.topology.is_last_stage(parts_.rank)) {
     const LossResult loss = stage.loss();
@@ -200,13 +222,29 @@ void Executor::forward(Executable& stage, const std::vector<std::int64_t>& sampl
     if (!std::isfinite(loss.loss_sum) && outcome.not_finite.empty())
       outcome.not_finite = not_finite_in(stage);
   }
-  parts_.timeline.add_compute("forward", start, monotonic_ns());
+  finish_phase();
+  slowness_.after(StepPhase::forward, monotonic_ns() - start);
+  parts_.timeline.add_phase(StepPhase::forward, start, monotonic_ns());
 }
 
 void Executor::backward(Executable& stage, Phase phase) {
   const std::int64_t start = monotonic_ns();
   stage.run(phase, parts_.stream);
-  parts_.timeline.add_compute("backward", start, monotonic_ns());
+  finish_phase();
+  slowness_.after(StepPhase::backward, monotonic_ns() - start);
+  parts_.timeline.add_phase(StepPhase::backward, start, monotonic_ns());
+}
+
+void Executor::update(const StepState& state) {
+  const std::int64_t start = monotonic_ns();
+  parts_.optimizer->run(state, parts_.stream);
+  finish_phase();
+  parts_.timeline.add_phase(StepPhase::update, start, monotonic_ns());
+}
+
+/// Where a rank is slowed down, phases are what they take, and not what enqueuing them takes.
+void Executor::finish_phase() {
+  if (parts_.slow != nullptr) parts_.stream.synchronize();
 }
 
 void Executor::clear_gradients() {
@@ -228,31 +266,62 @@ void Executor::finish_communication() {
   if (parts_.backend.memory() == Memory::device) parts_.stream.synchronize();
 }
 
-void Executor::reduce(const ParameterRange& bucket) {
+/// Returns when the communication begins.
+std::int64_t Executor::prepare_communication() {
   finish_compute();
-  const View gradients = parts_.parameters.gradients.slice(bucket.first, bucket.count);
-  CommunicationRecord record{.kind = CommunicationRecord::Kind::collective, .start_ns = monotonic_ns()};
+  const std::int64_t start = monotonic_ns();
+  slowness_.after(StepPhase::communicate, 0);
+  const std::int64_t end = monotonic_ns();
+  parts_.timeline.add_preparation(start, end);
+  return end;
+}
+
+/// values = their sum over the replicas.
+void Executor::combine(View values) {
+  CommunicationRecord record{.kind = CommunicationRecord::Kind::collective,
+                             .start_ns = prepare_communication()};
+  const std::optional<std::int64_t> sent = parts_.communicator.bytes_sent();
   if (parts_.aggregate == Aggregate::allreduce) {
-    parts_.communicator.all_reduce(gradients, parts_.stream);
+    parts_.communicator.all_reduce(values, parts_.stream);
     finish_communication();
     record.end_ns = monotonic_ns();
+    parts_.timeline.add_bytes(sent, parts_.communicator.bytes_sent());
     parts_.timeline.add_communication("all_reduce", record);
     return;
   }
-  const View copies = gathered_.view.slice(0, bucket.count * parts_.topology.replicas);
-  parts_.communicator.all_gather(gradients, copies, parts_.stream);
+  const View copies = gathered_.view.slice(0, values.elements * parts_.topology.replicas);
+  parts_.communicator.all_gather(values, copies, parts_.stream);
   finish_communication();
   record.end_ns = monotonic_ns();
+  parts_.timeline.add_bytes(sent, parts_.communicator.bytes_sent());
   parts_.timeline.add_communication("all_gather", record);
 
-  parts_.backend.sum_copies(copies, gradients, parts_.stream);
+  parts_.backend.sum_copies(copies, values, parts_.stream);
   parts_.timeline.add_compute("sum", record.end_ns, monotonic_ns());
 }
 
+/// Weights and optimizer state become their means over the replicas, weighted by samples.
+void Executor::average(const ParameterRange& bucket) {
+  if (all_samples_ == 0) return;  // nobody has moved
+  const double weight = static_cast<double>(own_samples_) / static_cast<double>(all_samples_);
+  const std::int64_t arena = parts_.parameters.values.elements;
+  std::vector<View> values = {parts_.parameters.values.slice(bucket.first, bucket.count)};
+  for (std::int64_t slot = 0; slot * arena < parts_.optimizer_state.elements; ++slot) {
+    values.push_back(parts_.optimizer_state.slice(slot * arena + bucket.first, bucket.count));
+  }
+  for (const View& view : values) {
+    const std::int64_t start = monotonic_ns();
+    parts_.backend.scale(view, weight, parts_.stream);
+    parts_.timeline.add_compute("scale", start, monotonic_ns());
+    combine(view);
+  }
+  ++parts_.parameters.version;
+}
+
 void Executor::communicate(const Action& action, Executable& stage) {
-  finish_compute();
   Communicator& peers = parts_.communicator;
-  CommunicationRecord record{.peer = action.peer, .start_ns = monotonic_ns()};
+  CommunicationRecord record{.peer = action.peer, .start_ns = prepare_communication()};
+  const std::optional<std::int64_t> sent = peers.bytes_sent();
   switch (action.verb) {
     case Verb::receive_activation:
       peers.recv(stage.input(), action.peer, parts_.stream);
@@ -271,6 +340,7 @@ void Executor::communicate(const Action& action, Executable& stage) {
   }
   finish_communication();
   record.end_ns = monotonic_ns();
+  parts_.timeline.add_bytes(sent, peers.bytes_sent());
   const bool is_send = action.verb == Verb::send_activation || action.verb == Verb::send_gradient;
   record.kind = is_send ? CommunicationRecord::Kind::send : CommunicationRecord::Kind::receive;
   parts_.timeline.add_communication(is_send ? "send" : "recv", record);

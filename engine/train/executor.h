@@ -16,12 +16,14 @@
 
 #include "engine/comm/communicator.h"
 #include "engine/data/dataset.h"
+#include "engine/data/ledger.h"
 #include "engine/model/parameters.h"
 #include "engine/parallel/options.h"
 #include "engine/parallel/program.h"
 #include "engine/parallel/topology.h"
 #include "engine/train/batch.h"
 #include "engine/train/plan.h"
+#include "engine/train/slowness.h"
 #include "engine/train/timeline.h"
 #include "kernels/base/backend.h"
 #include "kernels/base/error.h"
@@ -43,6 +45,10 @@ struct ExecutorParts {
   Aggregate aggregate = Aggregate::allreduce;
   std::span<const ParameterRange> buckets;
   Timeline& timeline;
+  DataLedger* ledger = nullptr;  ///< told of every sample whose image is read here; may be null
+  const SlowOptions* slow = nullptr;
+  View optimizer_state = {};  ///< averaged with the weights, whole slots of the arena's size
+  bool local_steps = false;   ///< replicas update with their own samples alone
 };
 
 /// What a step found on this rank. Losses are known to the last stage only.
@@ -60,10 +66,9 @@ class Executor {
   /// Compiles what the program needs for micro-batches of these sizes, ahead of the first step.
   void prepare(const Program& program, std::span<const std::vector<std::int64_t>> micro_batches);
 
-  /// Runs one step. micro_batches[m] are the indices of the samples of micro-batch m in the data set, the
-  /// same on every stage of a replica.
-  StepOutcome run(const Program& program, std::span<const std::vector<std::int64_t>> micro_batches,
-                  const StepState& state);
+  /// Runs one step. batch.micro_batches[m] are the indices of the samples of micro-batch m in the data set,
+  /// the same on every stage of a replica. Without any samples in the batch there is nothing to do.
+  StepOutcome run(const Program& program, const StepBatch& batch, const StepState& state);
 
   /// The same for several steps in a row, by the backend's step loop where the program is one that needs
   /// nobody (forward, backward, update) and the backend has such a loop. `batches` and `states` are one per
@@ -78,6 +83,7 @@ class Executor {
   [[nodiscard]] std::string description() const;
 
  private:
+  [[nodiscard]] double load_of(const StepBatch& batch) const;
   Executable& executable(int slot, std::int64_t samples);
   [[noreturn]] void say_what_fits(const OutOfMemoryError& error, std::int64_t samples,
                                   const CompileOptions& options);
@@ -87,8 +93,12 @@ class Executor {
   void forward(Executable& stage, const std::vector<std::int64_t>& samples, StepOutcome& outcome);
   void backward(Executable& stage, Phase phase);
   void clear_gradients();
+  void update(const StepState& state);
+  void finish_phase();
   void finish_communication();
-  void reduce(const ParameterRange& bucket);
+  std::int64_t prepare_communication();
+  void combine(View values);
+  void average(const ParameterRange& bucket);
   void communicate(const Action& action, Executable& stage);
   static void check_output(Executable& stage, StepOutcome& outcome);
 
@@ -99,6 +109,8 @@ class Executor {
   std::map<std::pair<int, std::int64_t>, std::unique_ptr<Executable>> executables_;  // by (slot, samples)
   std::map<std::int64_t, std::unique_ptr<StepLoop>> loops_;  // by samples; null where the backend has none
   std::vector<std::int64_t> loop_samples_;
+  Slowness slowness_;
+  std::int64_t own_samples_ = 0, all_samples_ = 0;  // since the last average
   Buffer gathered_;  // all ranks' copies of one bucket, for Aggregate::allgather
 };
 

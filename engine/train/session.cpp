@@ -39,7 +39,8 @@ Session::Session(const RunConfig& config, Backend& backend, Communicator& commun
       values_(backend, *stream_, layout_.elements(), "parameters"),
       optimizer_state_(backend, *stream_, layout_.elements() * optimizer_state_slots(config.optimizer),
                        "optimizer state"),
-      gradients_(backend.allocate(layout_.elements(), "gradients")) {
+      gradients_(backend.allocate(layout_.elements(), "gradients")),
+      ledger_(data.train.samples) {
   DML_ASSERT(topology_.ranks() == communicator.size(), "the communicator has another size than the topology");
   check_data_fits(model_, data.train);
   check_data_fits(model_, data.test);
@@ -68,22 +69,34 @@ Session::Session(const RunConfig& config, Backend& backend, Communicator& commun
                       .kernels = config.kernels,
                       .aggregate = config.parallel.aggregate,
                       .buckets = buckets_,
-                      .timeline = timeline_};
+                      .timeline = timeline_,
+                      .ledger = &ledger_,
+                      .slow = config.slow ? &*config.slow : nullptr,
+                      .optimizer_state = optimizer_state_.values(),
+                      .local_steps = config.parallel.local_steps > 0};
   train_executor_ = std::make_unique<Executor>(parts, data.train);
   parts.optimizer = nullptr;
+  parts.ledger = nullptr;
+  parts.slow = nullptr;
+  parts.local_steps = false;
   test_executor_ = std::make_unique<Executor>(parts, data.test);
 }
 
 BatchSequence Session::batches(std::int64_t epoch) const {
-  return {order_(epoch), config_.batch, topology_.replicas, topology_.replica_of(rank()),
-          slices_per_step(config_.parallel)};
+  return {order_(epoch),
+          config_.batch,
+          topology_.replicas,
+          topology_.replica_of(rank()),
+          slices_per_step(config_.parallel),
+          config_.parallel.local_steps};
 }
 
-/// The program depends only on which micro-batches hold samples. The programs of all ranks are checked
-/// against each other the first time such a pattern comes up.
+/// The program depends only on which micro-batches hold samples and on whether replicas average. The programs
+/// of all ranks are checked against each other the first time such a pattern comes up.
 const Program& Session::program_for(const StepBatch& batch) {
   std::vector<bool> pattern;
   for (const auto& indices : batch.micro_batches) pattern.push_back(!indices.empty());
+  pattern.push_back(batch.average);
   const auto known = programs_.find(pattern);
   if (known != programs_.end()) return known->second;
 
@@ -92,7 +105,8 @@ const Program& Session::program_for(const StepBatch& batch) {
     const auto replica = static_cast<std::size_t>(topology_.replica_of(r));
     const std::vector<std::int64_t> sizes =
         slice_sizes(batch.replica_samples[replica], slices_per_step(config_.parallel));
-    const StepShape shape{.micro_batch_samples = sizes, .buckets = static_cast<int>(buckets_.size())};
+    const StepShape shape{
+        .micro_batch_samples = sizes, .buckets = static_cast<int>(buckets_.size()), .average = batch.average};
     programs.push_back(training_step(config_.parallel, topology_, r, shape));
   }
   check_programs(programs, topology_, /*training=*/true);
@@ -104,9 +118,8 @@ void Session::prepare(const StepBatch& batch) {
 }
 
 StepOutcome Session::train_step(const StepBatch& batch, const StepState& state) {
-  if (batch.samples == 0) return {};
   device_changed();
-  return train_executor_->run(program_for(batch), batch.micro_batches, state);
+  return train_executor_->run(program_for(batch), batch, state);
 }
 
 std::vector<StepOutcome> Session::train_steps(std::span<const StepBatch> batches,
@@ -124,17 +137,20 @@ Evaluation Session::evaluate() {
   const int replica = topology_.replica_of(rank());
   Timeline training = timeline_;  // what evaluation records is not part of training
   std::vector<double> sums(3, 0.0);
-  std::vector<std::vector<std::int64_t>> batch(1);
+  StepBatch batch;
+  batch.micro_batches.resize(1);
+  std::vector<std::int64_t>& samples = batch.micro_batches.front();
   const std::int64_t share = (total - replica + topology_.replicas - 1) / topology_.replicas;
   for (std::int64_t first = 0; first < share; first += kEvaluationBatch) {
-    batch[0].clear();
+    samples.clear();
     const std::int64_t end = std::min(first + kEvaluationBatch, share);
-    for (std::int64_t i = first; i < end; ++i) batch[0].push_back(i * topology_.replicas + replica);
+    for (std::int64_t i = first; i < end; ++i) samples.push_back(i * topology_.replicas + replica);
+    batch.samples = end - first;
     const StepOutcome outcome = test_executor_->run(program, batch, {});
     if (!topology_.is_last_stage(rank())) continue;
     sums[0] += outcome.loss_sum;
     sums[1] += static_cast<double>(outcome.correct);
-    sums[2] += static_cast<double>(batch[0].size());
+    sums[2] += static_cast<double>(samples.size());
   }
   communicator_.all_reduce(view_of(std::span(sums)), *stream_);
   timeline_ = std::move(training);

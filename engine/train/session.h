@@ -49,11 +49,13 @@ class Session {
   [[nodiscard]] Timeline& timeline() { return timeline_; }
   [[nodiscard]] int rank() const { return communicator_.rank(); }
 
+  /// What this rank has read of the data set.
+  [[nodiscard]] DataLedger& ledger() { return ledger_; }
   /// The batches of an epoch, for this rank's replica.
   [[nodiscard]] BatchSequence batches(std::int64_t epoch) const;
   /// Compiles what training on `batch` needs, so that no step does.
   void prepare(const StepBatch& batch);
-  /// One update. Does nothing when the batch holds no samples at all.
+  /// One update; none when the batch holds no samples at all.
   StepOutcome train_step(const StepBatch& batch, const StepState& state);
   /// One update for each batch, in order, with less of the host in between where the backend can; `on_step`
   /// is told of each step before it begins.
@@ -101,9 +103,11 @@ class Session {
   Buffer gradients_;
   ParameterBinding parameters_;
   Timeline timeline_;
+  DataLedger ledger_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Executor> train_executor_, test_executor_;
-  std::map<std::vector<bool>, Program> programs_;  // by which micro-batches of this replica hold samples
+  // By which micro-batches of this replica hold samples, and whether the replicas average.
+  std::map<std::vector<bool>, Program> programs_;
 };
 
 }  // namespace dml

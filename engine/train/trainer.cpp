@@ -40,9 +40,11 @@ std::int64_t Trainer::total_steps() const {
 
 void Trainer::resume(const Checkpoint* checkpoint, const std::string& file) {
   std::vector<double> numbers(5, 0.0);
+  std::vector<std::int64_t> ledger(2, 0);  // whether the hash is known, and its bits
   if (session_.rank() == 0) {
     DML_ASSERT(checkpoint != nullptr, "rank 0 resumes from a checkpoint");
-    restore_tensors(*checkpoint, this->checkpoint(), file);
+    restore_tensors(*checkpoint, this->checkpoint(0), file);
+    if (checkpoint->ledger_hash) ledger = {1, static_cast<std::int64_t>(*checkpoint->ledger_hash)};
     const std::int64_t batch = session_.config().batch;
     const std::int64_t length = std::min(checkpoint->cursor, steps_per_epoch_ * batch);
     const std::int64_t steps = (length + batch - 1) / batch;
@@ -52,17 +54,58 @@ void Trainer::resume(const Checkpoint* checkpoint, const std::string& file) {
   }
   session_.broadcast_parameters();
   session_.communicator().broadcast(view_of(std::span(numbers)), 0, session_.stream());
+  session_.communicator().broadcast(view_of(std::span(ledger)), 0, session_.stream());
   cursor_ = {.step = static_cast<std::int64_t>(numbers[0]),
              .epoch = static_cast<std::int64_t>(numbers[1]),
              .epoch_step = static_cast<std::int64_t>(numbers[2]),
              .epoch_loss_sum = numbers[3],
              .epoch_samples = static_cast<std::int64_t>(numbers[4])};
   last_checkpoint_step_ = cursor_.step;
+  recount(file, ledger);
+}
+
+/// Consumes again, for the ledger alone, what the epoch's order gave before the checkpoint, and holds it
+/// against what was consumed then.
+void Trainer::recount(const std::string& file, const std::vector<std::int64_t>& hash) {
+  const BatchSequence batches = session_.batches(cursor_.epoch);
+  StepBatch& batch = batches_.front();
+  for (std::int64_t step = 0; step < cursor_.epoch_step; ++step) {
+    batches.take(step, batch);
+    if (session_.topology().is_first_stage(session_.rank())) {
+      for (const auto& samples : batch.micro_batches) session_.ledger().consume(samples);
+    }
+  }
+  const EpochLedger ledger = add_up_ledgers();
+  if (hash[0] == 0 || ledger.sum.hash == static_cast<std::uint64_t>(hash[1])) return;
+  throw DataError(file + ": the samples that were consumed before it was written (hash " +
+                  hash_text(static_cast<std::uint64_t>(hash[1])) +
+                  ") are not those that the order of this run begins with (" + hash_text(ledger.sum.hash) +
+                  "); resume with the program and the data that the run was begun with");
+}
+
+/// Collective: the counts of all ranks for the epoch so far.
+EpochLedger Trainer::add_up_ledgers() {
+  const std::span<const std::int32_t> mine = session_.ledger().counts();
+  std::vector<std::int32_t> all(mine.begin(), mine.end());
+  if (session_.communicator().size() > 1) {
+    session_.communicator().all_reduce(view_of(std::span(all)), session_.stream());
+  }
+  return read_counts(all, cursor_.epoch, cursor_.epoch_step == steps_per_epoch_);
+}
+
+/// True where all replicas hold the same weights: always, but for the inside of a round of local steps.
+bool Trainer::replicas_agree() const {
+  const std::int64_t local_steps = session_.config().parallel.local_steps;
+  return local_steps == 0 || cursor_.epoch_step % local_steps == 0 ||
+         cursor_.epoch_step == steps_per_epoch_ || cursor_.step == total_steps();
 }
 
 TrainResult Trainer::train() {
   session_.timeline().reset();
   settled_step_ = cursor_.step;
+  busy_ns_ = 0;
+  const std::int64_t every = session_.config().checkpoint_every_steps;
+  if (every > 0) checkpoint_due_step_ = (cursor_.step / every + 1) * every;
   const BatchSequence first = session_.batches(cursor_.epoch);
   for (const std::int64_t step : {std::int64_t{0}, first.steps() - 1}) {  // a full step and the tail
     first.take(step, batches_.front());
@@ -79,14 +122,16 @@ TrainResult Trainer::train() {
 }
 
 void Trainer::run_epoch() {
-  const BatchSequence batches = session_.batches(cursor_.epoch);
+  BatchSequence batches = session_.batches(cursor_.epoch);
+  if (!shares_.empty()) batches.set_shares(shares_);
   epoch_seconds_ = 0;
   epoch_trained_samples_ = 0;
   while (cursor_.epoch_step < steps_per_epoch_ && cursor_.step < total_steps() && !result_.stopped) {
     run_window(batches, next_window_steps(steps_per_epoch_));
+    if (session_.config().parallel.share == Share::speed) follow_speed(batches);
     if (cursor_.step - settled_step_ >= kSettleSteps) settle();
-    const std::int64_t every = session_.config().checkpoint_every_steps;
-    const bool due = every > 0 && cursor_.step % every == 0;
+    const bool due = checkpoint_due_step_ > 0 && cursor_.step >= checkpoint_due_step_ && replicas_agree();
+    if (due) checkpoint_due_step_ += session_.config().checkpoint_every_steps;
     if (due || (result_.stopped && !session_.config().run_dir.empty())) write_checkpoint_now();
   }
   settle();
@@ -94,16 +139,37 @@ void Trainer::run_epoch() {
   if (whole_epoch || cursor_.step == total_steps()) finish_epoch();
 }
 
-/// Windows end at the end of an epoch, of the run, and of every checkpoint interval.
+/// Windows end at the end of an epoch, of the run, of every checkpoint interval, and of rounds of local steps
+/// that are no longer than they are.
 std::int64_t Trainer::next_window_steps(std::int64_t steps_in_epoch) const {
   std::int64_t steps = 1;  // the first step is reported by itself
   if (seconds_per_step_ > 0) {
     steps = std::clamp(static_cast<std::int64_t>(kWindowSeconds / seconds_per_step_), std::int64_t{1},
                        kWindowSteps);
   }
+  const std::int64_t round = session_.config().parallel.local_steps;
+  if (round > 0) {
+    const std::int64_t rest = round - cursor_.epoch_step % round;
+    if (steps >= rest) steps = rest + (steps - rest) / round * round;
+  }
   steps = std::min({steps, steps_in_epoch - cursor_.epoch_step, total_steps() - cursor_.step});
-  const std::int64_t every = session_.config().checkpoint_every_steps;
-  return every > 0 ? std::min(steps, every - cursor_.step % every) : steps;
+  const std::int64_t to_checkpoint = checkpoint_due_step_ - cursor_.step;
+  return to_checkpoint > 0 ? std::min(steps, to_checkpoint) : steps;
+}
+
+/// Gives each replica a share in proportion to share / time of the last window: at rest when all take equally
+/// long, whatever part of their time depends on the share. Half of the way (in the exponent) at a time, so
+/// that noise does not throw work back and forth.
+void Trainer::follow_speed(BatchSequence& batches) {
+  if (shares_.empty()) shares_.assign(window_.busy_seconds.size(), 1.0);
+  double sum = 0;
+  for (std::size_t r = 0; r < shares_.size(); ++r) {
+    if (window_.busy_seconds[r] <= 0) return;
+    shares_[r] *= 1 / std::sqrt(window_.busy_seconds[r]);
+    sum += shares_[r];
+  }
+  for (double& share : shares_) share /= sum;
+  batches.set_shares(shares_);
 }
 
 void Trainer::run_window(const BatchSequence& batches, std::int64_t steps) {
@@ -116,6 +182,7 @@ void Trainer::run_window(const BatchSequence& batches, std::int64_t steps) {
     StepBatch& batch = batches_[static_cast<std::size_t>(i)];
     batches.take(cursor_.epoch_step + i, batch);
     const std::int64_t step = cursor_.step + i;
+    batch.average = batch.average || (config.parallel.local_steps > 0 && step + 1 == total_steps());
     states.push_back(
         {.step = step,
          .samples = batch.samples,
@@ -147,6 +214,12 @@ void Trainer::share_window() {
   shared.push_back(window_.seconds);
   shared.push_back(window_.not_finite.empty() ? 0.0 : 1.0);
   Communicator& communicator = session_.communicator();
+  const auto ranks = static_cast<std::size_t>(communicator.size());
+  const std::int64_t busy_ns = session_.timeline().compute_ns() + session_.timeline().preparation_ns();
+  for (int rank = 0; rank < communicator.size(); ++rank) {
+    shared.push_back(rank == communicator.rank() ? static_cast<double>(busy_ns - busy_ns_) * 1e-9 : 0.0);
+  }
+  busy_ns_ = busy_ns;
   if (communicator.size() > 1) {
     session_.finish_compute();
     CommunicationRecord record{.kind = CommunicationRecord::Kind::collective, .start_ns = monotonic_ns()};
@@ -160,6 +233,7 @@ void Trainer::share_window() {
   window_.stop = shared[steps] > 0;
   window_.seconds = shared[steps + 1] / communicator.size();
   seconds_per_step_ = window_.seconds / static_cast<double>(steps);
+  window_.busy_seconds.assign(shared.end() - static_cast<std::ptrdiff_t>(ranks), shared.end());
 }
 
 /// Collective: every rank throws the same error, that of the earliest step and, in a pipeline, of the first
@@ -212,7 +286,7 @@ void Trainer::account_window() {
   }
   result_.trained_samples += samples;
   epoch_trained_samples_ += samples;
-  result_.stopped = window_.stop && cursor_.step < total_steps();
+  result_.stopped = window_.stop && cursor_.step < total_steps() && replicas_agree();
   WindowReport report{
       .epoch = cursor_.epoch,
       .epochs = config.epochs,
@@ -244,7 +318,10 @@ void Trainer::finish_epoch() {
                      .samples_per_second = epoch_seconds_ > 0
                                                ? static_cast<double>(epoch_trained_samples_) / epoch_seconds_
                                                : 0,
-                     .evaluation = {}};
+                     .evaluation = {},
+                     .ledger = add_up_ledgers()};
+  result_.ledgers.push_back(report.ledger);
+  if (result_.ledgers.size() > kLedgers) result_.ledgers.erase(result_.ledgers.begin());
   const bool last = cursor_.step == total_steps();
   const std::int64_t every = config.eval_every_epochs;
   if (every > 0 && (last || (cursor_.epoch + 1) % every == 0)) report.evaluation = session_.evaluate();
@@ -256,11 +333,12 @@ void Trainer::finish_epoch() {
     cursor_.epoch_step = 0;
     cursor_.epoch_loss_sum = 0;
     cursor_.epoch_samples = 0;
+    session_.ledger().clear();
   }
   session_.communicator().barrier(session_.stream());  // so that the next epoch starts together
 }
 
-Checkpoint Trainer::checkpoint() {
+Checkpoint Trainer::checkpoint(std::uint64_t ledger_hash) {
   Checkpoint checkpoint;
   checkpoint.weights = session_.weights();
   const std::vector<std::vector<NamedTensor>> slots = session_.optimizer_state();
@@ -274,6 +352,7 @@ Checkpoint Trainer::checkpoint() {
   checkpoint.cursor = cursor_.epoch_step * session_.config().batch;
   checkpoint.epoch_loss_sum = cursor_.epoch_loss_sum;
   checkpoint.epoch_samples = cursor_.epoch_samples;
+  checkpoint.ledger_hash = ledger_hash;
   checkpoint.configuration = canonical_configuration(session_.config());
   return checkpoint;
 }
@@ -281,8 +360,9 @@ Checkpoint Trainer::checkpoint() {
 void Trainer::write_checkpoint_now() {
   settle();
   session_.gather_parameters();
+  const EpochLedger ledger = add_up_ledgers();
   if (session_.rank() == 0) {
-    result_.checkpoint = write_checkpoint(session_.config().run_dir, checkpoint());
+    result_.checkpoint = write_checkpoint(session_.config().run_dir, checkpoint(ledger.sum.hash));
     observer_.on_checkpoint(result_.checkpoint);
   }
   last_checkpoint_step_ = cursor_.step;

@@ -68,6 +68,10 @@ constexpr std::array kFlags = {
     FlagSpec{Group::training, "eval-every", "N", "1", "", kTrain, "epochs between evaluations; 0: never"},
 
     FlagSpec{Group::data_parallel, "aggregate", "A", "allreduce", "", kSteps, "allreduce or allgather"},
+    FlagSpec{Group::data_parallel, "local-steps", "K", "", "combine gradients in every step", kSteps,
+             "replicas train alone and average their weights after every K steps"},
+    FlagSpec{Group::data_parallel, "share", "S", "equal", "", kSteps,
+             "of a batch per replica: equal, or by the speed each was measured to have"},
     FlagSpec{Group::data_parallel, "bucket-bytes", "N", "26214400", "", kSteps,
              "gradients travel in buckets of at most this size"},
     FlagSpec{Group::data_parallel, "sampler", "NAME", "balanced", "", kSteps,
@@ -82,6 +86,10 @@ constexpr std::array kFlags = {
     FlagSpec{Group::model_parallel, "schedule", "S", "sequential", "", kModel, "sequential or gpipe"},
     FlagSpec{Group::model_parallel, "micro-batches", "M", "", "1; 4 for gpipe", kModel,
              "slices of the batch in the pipeline"},
+
+    FlagSpec{Group::stragglers, "slow", "S", "", "", kSteps,
+             "slow one rank down: rank=1,phase=forward|backward|communicate,ms=20|factor=1.5|jitter=5 "
+             "(help stragglers)"},
 
     FlagSpec{Group::benchmark, "warmup-steps", "N", "50", "", kBenchmark, "steps before measuring"},
     FlagSpec{Group::benchmark, "rounds", "N", "5", "", kBenchmark, "rounds over which the median is taken"},
@@ -144,6 +152,8 @@ std::string_view title_of(FlagGroup group) {
       return "Data parallel";
     case Group::model_parallel:
       return "Model parallel";
+    case Group::stragglers:
+      return "Stragglers";
     case Group::benchmark:
       return "Benchmark";
     case Group::run:

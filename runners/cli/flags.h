@@ -19,6 +19,7 @@ enum class FlagGroup {
   training,
   data_parallel,
   model_parallel,
+  stragglers,
   benchmark,
   run
 };

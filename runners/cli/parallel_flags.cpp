@@ -1,6 +1,7 @@
 #include "runners/cli/parallel_flags.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <vector>
 
@@ -16,6 +17,9 @@ constexpr std::int64_t kMostRanks = 1024;
 constexpr std::int64_t kLargestBatch = 1'000'000;
 constexpr std::int64_t kSmallestBucketBytes = 8;  // one fp64 value
 constexpr std::int64_t kLargestBucketBytes = std::int64_t{1} << 31;
+
+constexpr std::int64_t kMostLocalSteps = 1'000'000;
+constexpr std::array kDataParallelFlags = {"aggregate", "bucket-bytes", "local-steps", "share"};
 
 const std::vector<std::string> kModes = {"single", "data-parallel", "model-parallel"};
 
@@ -135,7 +139,7 @@ class ParallelReader {
     for (const char* flag : {"split", "schedule", "micro-batches"}) {
       if (flags_.given(flag)) refuse_in_single(flag, "model-parallel");
     }
-    for (const char* flag : {"aggregate", "bucket-bytes"}) {
+    for (const char* flag : kDataParallelFlags) {
       if (flags_.given(flag)) refuse_in_single(flag, "data-parallel");
     }
   }
@@ -157,7 +161,7 @@ class ParallelReader {
       for (const char* flag : {"split", "schedule", "micro-batches"}) refuse(flag, "model-parallel");
     }
     if (parallel_.mode != Mode::data_parallel) {
-      for (const char* flag : {"aggregate", "bucket-bytes"}) refuse(flag, "data-parallel");
+      for (const char* flag : kDataParallelFlags) refuse(flag, "data-parallel");
     }
     if (parallel_.mode == Mode::single && flags_.given("rendezvous")) {
       throw UsageError("--rendezvous " + shown(flags_.typed("rendezvous")) +
@@ -273,6 +277,9 @@ class ParallelReader {
     parallel_.aggregate =
         flags_.choice("aggregate", kAggregates) == "allgather" ? Aggregate::allgather : Aggregate::allreduce;
     parallel_.bucket_bytes = flags_.integer("bucket-bytes", {kSmallestBucketBytes, kLargestBucketBytes});
+    parallel_.local_steps = flags_.optional_integer("local-steps", {1, kMostLocalSteps}).value_or(0);
+    static const std::vector<std::string> kShares = {"equal", "speed"};
+    parallel_.share = flags_.choice("share", kShares) == "speed" ? Share::speed : Share::equal;
   }
 
   void read_schedule() {

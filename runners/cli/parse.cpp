@@ -11,6 +11,7 @@
 #include "runners/cli/flag_reader.h"
 #include "runners/cli/flags.h"
 #include "runners/cli/parallel_flags.h"
+#include "runners/cli/slow_flag.h"
 #include "runners/cli/suggest.h"
 #include "runners/cli/tokens.h"
 #include "samplers/sampler.h"
@@ -90,6 +91,11 @@ void read_sampler(FlagReader& flags, RunConfig& config) {
       [&](const SamplerDescription& sampler) { return sampler.name == name && sampler.is_global; });
   const auto given = flags.optional_integer("partitions", {1, kMostPartitions});
   const int replicas = config.parallel.mode == Mode::data_parallel ? config.parallel.ranks : 1;
+  if (config.parallel.share == Share::speed && !is_global) {
+    throw UsageError(
+        "--share speed moves samples between replicas, and --sampler " + name +
+        " says which samples are whose. Write --sampler balanced or stratified, or leave --share out.");
+  }
   config.partitions = is_global ? 0 : static_cast<int>(given.value_or(replicas));
 }
 
@@ -219,6 +225,7 @@ void read_training(FlagReader& flags, std::span<const std::string> words, const 
   read_optimizer(flags, config);
   read_learning_rate(flags, config);
   config.seed = parse_seed("seed", flags.text("seed"));
+  config.slow = read_slow(flags, config.parallel.ranks);
 }
 
 void read_train(FlagReader& flags, std::span<const std::string> words, const Environment& environment,

@@ -167,22 +167,38 @@ std::string parse_address(const std::string& flag, const std::string& text) {
   return text;
 }
 
-NamedArguments parse_named_arguments(const std::string& flag, const std::string& text) {
-  const std::size_t colon = text.find(':');
-  NamedArguments result{text.substr(0, colon), {}};
-  if (colon == std::string::npos) return result;
-  for (const std::string& part : split(text.substr(colon + 1), ',')) {
+namespace {
+
+/// The pairs of `list`, which is a part of `text`.
+Arguments read_arguments(const std::string& flag, const std::string& text, const std::string& list,
+                         const std::string& place) {
+  Arguments result;
+  for (const std::string& part : split(list, ',')) {
     const std::size_t equals = part.find('=');
     const std::string key = part.substr(0, equals);
     if (equals == std::string::npos || key.empty() || equals + 1 == part.size()) {
       refuse(flag, text,
-             "after the colon come key=value pairs with commas between them, and " + shown(part) + " is none",
-             "");
+             place + " come key=value pairs with commas between them, and " + shown(part) + " is none", "");
     }
-    const bool twice = std::any_of(result.arguments.begin(), result.arguments.end(),
+    const bool twice = std::any_of(result.begin(), result.end(),
                                    [&](const auto& argument) { return argument.first == key; });
     if (twice) refuse(flag, text, "the key " + key + " is given twice", "Keep one of them.");
-    result.arguments.emplace_back(key, part.substr(equals + 1));
+    result.emplace_back(key, part.substr(equals + 1));
+  }
+  return result;
+}
+
+}  // namespace
+
+Arguments parse_arguments(const std::string& flag, const std::string& text) {
+  return read_arguments(flag, text, text, "here");
+}
+
+NamedArguments parse_named_arguments(const std::string& flag, const std::string& text) {
+  const std::size_t colon = text.find(':');
+  NamedArguments result{text.substr(0, colon), {}};
+  if (colon != std::string::npos) {
+    result.arguments = read_arguments(flag, text, text.substr(colon + 1), "after the colon");
   }
   return result;
 }

@@ -40,10 +40,16 @@ std::vector<std::int64_t> parse_integer_list(const std::string& flag, const std:
 /// Checks "host:port" and returns it.
 std::string parse_address(const std::string& flag, const std::string& text);
 
+/// Keys and values in the order written, no key twice.
+using Arguments = std::vector<std::pair<std::string, std::string>>;
+
+/// "rank=1,ms=20".
+Arguments parse_arguments(const std::string& flag, const std::string& text);
+
 /// NAME[:key=value,...].
 struct NamedArguments {
   std::string name;
-  std::vector<std::pair<std::string, std::string>> arguments;  ///< in the order written, no key twice
+  Arguments arguments;
 };
 NamedArguments parse_named_arguments(const std::string& flag, const std::string& text);
 

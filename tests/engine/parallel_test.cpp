@@ -130,6 +130,48 @@ TEST(Check, NoticesEveryDroppedAndEveryDoubledAction) {
   }
 }
 
+/// Programs of replicas that train alone, in a step at whose end they average.
+std::vector<Program> averaging_programs(const Topology& topology, const std::vector<std::int64_t>& samples) {
+  ParallelOptions options = replicas(topology.replicas, 2);
+  options.local_steps = 4;
+  std::vector<Program> programs;
+  for (int rank = 0; rank < topology.ranks(); ++rank) {
+    const std::vector<std::int64_t> sizes = slice_sizes(samples[static_cast<std::size_t>(rank)], 2);
+    programs.push_back(training_step(options, topology, rank,
+                                     {.micro_batch_samples = sizes, .buckets = 2, .average = true}));
+  }
+  return programs;
+}
+
+TEST(Modes, LocalStepsUpdateAloneAndAverageTogether) {
+  const Topology topology = make_topology(replicas(3, 1), model_by_name("lenet"));
+  std::vector<Program> programs = averaging_programs(topology, {4, 1, 0});
+  EXPECT_EQ(message_of(programs, topology), "");
+  const auto count = [&](std::size_t rank, Verb verb) {
+    return std::count_if(programs[rank].begin(), programs[rank].end(),
+                         [&](const Action& action) { return action.verb == verb; });
+  };
+  for (std::size_t rank = 0; rank < 3; ++rank) {
+    EXPECT_EQ(count(rank, Verb::average_parameters), 2);
+    EXPECT_EQ(count(rank, Verb::reduce_gradients), 0);
+    EXPECT_EQ(count(rank, Verb::update), rank == 2 ? 0 : 1) << "who has no samples does not move";
+  }
+}
+
+TEST(Check, NoticesAveragesThatDoNotFit) {
+  const Topology topology = make_topology(replicas(2, 1), model_by_name("lenet"));
+  const std::vector<Program> sound = averaging_programs(topology, {2, 2});
+  std::vector<Program> programs = sound;
+  std::swap(programs[0][programs[0].size() - 1], programs[0][programs[0].size() - 2]);
+  EXPECT_NE(message_of(programs, topology).find("other buckets"), std::string::npos);
+  programs = sound;
+  programs[1].pop_back();
+  EXPECT_NE(message_of(programs, topology).find("deadlock"), std::string::npos);
+  programs = sound;
+  std::swap(programs[0][4], programs[0][5]);  // the update and the first average
+  EXPECT_NE(message_of(programs, topology).find("have not been used"), std::string::npos);
+}
+
 TEST(Check, NamesADeadlock) {
   const ParallelOptions options = pipeline({2}, Schedule::gpipe, 2);
   const Topology topology = make_topology(options, model_by_name("lenet"));

@@ -15,27 +15,14 @@
 #include "engine/train/learning_rate.h"
 #include "engine/train/weights_file.h"
 #include "tests/engine/world.h"
+#include "tests/temporary_directory.h"
 
 namespace dml {
 namespace {
 
 using testing::run_world;
 using testing::small_data;
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "dml-trainer-XXXXXX").string();
-    path_ = mkdtemp(name.data());
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using testing::TemporaryDirectory;
 
 ParallelOptions split(Mode mode, int ranks) {
   ParallelOptions options;

@@ -601,6 +601,58 @@ TEST(Parse, WordsThatAreNotUtf8AreRefused) {
             "gr\u00f6\u00dfe-\u20ac-\U0001f600");
 }
 
+TEST(Parse, LocalStepsSharesAndSlowness) {
+  const RunConfig config = parse(
+                               "--mode data-parallel --ranks 3 --local-steps 50 --share speed "
+                               "--slow rank=2,phase=communicate,ms=20,jitter=0.5")
+                               .config;
+  EXPECT_EQ(config.parallel.local_steps, 50);
+  EXPECT_EQ(config.parallel.share, Share::speed);
+  ASSERT_TRUE(config.slow);
+  EXPECT_EQ(config.slow->rank, 2);
+  EXPECT_EQ(config.slow->phase, StepPhase::communicate);
+  EXPECT_EQ(config.slow->ms, 20);
+  EXPECT_EQ(config.slow->factor, 1);
+  EXPECT_EQ(config.slow->jitter_ms, 0.5);
+  EXPECT_EQ(to_string(*config.slow), "rank=2,phase=communicate,ms=20,jitter=0.5");
+  EXPECT_EQ(parse("--slow rank=0,phase=backward,factor=1.2").config.slow->factor, 1.2);
+  const RunConfig usual = parse("--mode data-parallel").config;
+  EXPECT_EQ(usual.parallel.local_steps, 0);
+  EXPECT_EQ(usual.parallel.share, Share::equal);
+  EXPECT_FALSE(usual.slow);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Stragglers, BadInput,
+    testing::Values(
+        BadLine{"--slow rank=1,phase=forward,ms=5", ExitCode::usage, {"--slow rank", "1"}},
+        BadLine{"--mode data-parallel --slow phase=forward,ms=5", ExitCode::usage, {"which rank is missing"}},
+        BadLine{"--mode data-parallel --slow rank=1,ms=5", ExitCode::usage, {"the phase is missing"}},
+        BadLine{"--mode data-parallel --slow rank=1,phase=forwards,ms=5",
+                ExitCode::usage,
+                {"forwards", "forward"}},
+        BadLine{"--mode data-parallel --slow rank=1,phase=forward", ExitCode::usage, {"how slow is missing"}},
+        BadLine{
+            "--mode data-parallel --slow rank=1,phase=forward,ms=5,factor=2", ExitCode::usage, {"two ways"}},
+        BadLine{
+            "--mode data-parallel --slow rank=1,phase=communicate,factor=2", ExitCode::usage, {"no factor"}},
+        BadLine{"--mode data-parallel --slow rank=1,phase=forward,factor=0.5",
+                ExitCode::usage,
+                {"--slow factor"}},
+        BadLine{"--mode data-parallel --slow rank=1,phase=forward,ms=-1", ExitCode::usage, {"--slow ms"}},
+        BadLine{"--mode data-parallel --slow rank=1,phase=forward,ms=nan", ExitCode::usage, {"--slow ms"}},
+        BadLine{"--mode data-parallel --slow fast", ExitCode::usage, {"--slow fast", "key=value"}},
+        BadLine{
+            "--mode data-parallel --slow rank=1,rank=0,phase=forward,ms=1", ExitCode::usage, {"given twice"}},
+        BadLine{"--mode data-parallel --slow rank=1,speed=3", ExitCode::usage, {"speed"}},
+        BadLine{"--local-steps 5", ExitCode::usage, {"--local-steps 5", "--mode data-parallel"}},
+        BadLine{"--mode data-parallel --local-steps 0", ExitCode::usage, {"--local-steps 0"}},
+        BadLine{"--mode model-parallel --share speed", ExitCode::usage, {"--share speed", "data-parallel"}},
+        BadLine{"--mode data-parallel --share fair", ExitCode::usage, {"--share fair", "equal or speed"}},
+        BadLine{"--mode data-parallel --share speed --sampler random",
+                ExitCode::usage,
+                {"--share speed", "--sampler random", "balanced"}}));
+
 TEST(Flags, EveryFlagBelongsToACommandAndIsExplained) {
   for (const FlagSpec& flag : flag_specs()) {
     EXPECT_NE(flag.commands, 0U) << flag.name;
