@@ -16,6 +16,7 @@ namespace dml {
 namespace {
 
 constexpr std::size_t kKeptErrorBytes = 8192;
+constexpr int kMillisecondsBetweenLooks = 100;
 
 /// Both ends of a pipe, closed when it goes.
 class Pipe {
@@ -67,7 +68,8 @@ void take_lines(std::string& text, std::string& kept,
 }  // namespace
 
 ChildResult run_child(const std::vector<std::string>& arguments,
-                      const std::function<void(const std::string&)>& on_line) {
+                      const std::function<void(const std::string&)>& on_line,
+                      const std::function<bool()>& stop) {
   Pipe output;
   Pipe errors;
   std::vector<char*> words;
@@ -79,6 +81,9 @@ ChildResult run_child(const std::vector<std::string>& arguments,
   const pid_t child = fork();
   if (child < 0) throw UnavailableError(std::string("cannot start a run: fork: ") + std::strerror(errno));
   if (child == 0) {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);  // what this process blocks is not the child's business
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) _exit(1);
     dup2(output.writer(), STDOUT_FILENO);
@@ -92,8 +97,14 @@ ChildResult run_child(const std::vector<std::string>& arguments,
   ChildResult result;
   std::string unfinished;
   std::array<pollfd, 2> polled = {pollfd{output.reader(), POLLIN, 0}, pollfd{errors.reader(), POLLIN, 0}};
+  bool told = false;
   while (polled[0].fd >= 0 || polled[1].fd >= 0) {
-    if (poll(polled.data(), polled.size(), -1) < 0) continue;
+    const int events = poll(polled.data(), polled.size(), stop && !told ? kMillisecondsBetweenLooks : -1);
+    if (!told && stop && stop()) {
+      told = true;
+      kill(child, SIGTERM);
+    }
+    if (events <= 0) continue;
     if (polled[0].revents != 0 && !read_some(polled[0].fd, result.output)) polled[0].fd = -1;
     if (polled[1].revents != 0) {
       if (!read_some(polled[1].fd, unfinished)) polled[1].fd = -1;

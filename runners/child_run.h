@@ -14,9 +14,10 @@ struct ChildResult {
 };
 
 /// Runs /proc/self/exe with `arguments` (the program's name first) to its end. `on_line` gets every line of
-/// its stderr as it comes. The child is asked to stop (SIGTERM) when this process dies. Throws
-/// UnavailableError when it cannot be started.
+/// its stderr as it comes. The child is asked to stop (SIGTERM) when this process dies, and when `stop`,
+/// which is looked at several times a second, says so. Throws UnavailableError when it cannot be started.
 ChildResult run_child(const std::vector<std::string>& arguments,
-                      const std::function<void(const std::string&)>& on_line);
+                      const std::function<void(const std::string&)>& on_line,
+                      const std::function<bool()>& stop = {});
 
 }  // namespace dml

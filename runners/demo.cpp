@@ -5,8 +5,6 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <sys/ioctl.h>
-#include <unistd.h>
 #include <vector>
 
 #include "engine/data/dataset.h"
@@ -14,6 +12,7 @@
 #include "runners/child_run.h"
 #include "runners/cli/terminal.h"
 #include "runners/demo_report.h"
+#include "runners/status_line.h"
 #include "runners/text.h"
 #include "runners/version.h"
 
@@ -57,7 +56,7 @@ class Demo {
         threads_per_rank_(std::max(1, environment.usable_cores / kRanks)),
         // As many threads as the parallel runs have together, as far as there are cores.
         single_threads_(std::min(environment.usable_cores, kRanks * threads_per_rank_)),
-        on_terminal_(isatty(STDERR_FILENO) == 1) {}
+        line_(invocation.quiet) {}
 
   int run() {
     choose_dataset();
@@ -195,14 +194,10 @@ class Demo {
   }
 
   /// Makes one run, showing its progress as one line under `title`.
-  Json run_once(const std::string& title, const std::vector<std::string>& command) const {
-    if (!on_terminal_) say(title);
-    if (on_terminal_ && !invocation_.quiet) redraw(title);
-    const ChildResult child = run_child(command, [&](const std::string& line) {
-      const bool is_progress = line.starts_with("epoch ");
-      if (on_terminal_ && !invocation_.quiet && is_progress) redraw(title + "  " + line);
-    });
-    if (on_terminal_ && !invocation_.quiet) redraw("");
+  Json run_once(const std::string& title, const std::vector<std::string>& command) {
+    line_.title(title);
+    const ChildResult child = run_child(command, [&](const std::string& text) { line_.progress(text); });
+    line_.clear();
     if (child.exit_code != 0) {
       std::fprintf(stderr, "%s", child.last_errors.c_str());
       throw Error(static_cast<ExitCode>(child.exit_code),
@@ -214,14 +209,6 @@ class Demo {
     } catch (const Json::exception& error) {
       throw InternalError(title + ": its result is not JSON: " + error.what());
     }
-  }
-
-  static void redraw(const std::string& line) {
-    winsize size{};
-    const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
-    const std::size_t columns = known ? size.ws_col - 1U : 79U;
-    std::fprintf(stderr, "\r\033[K%s", line.substr(0, columns).c_str());
-    std::fflush(stderr);
   }
 
   static std::string joined(const std::vector<std::string>& words) {
@@ -266,7 +253,7 @@ class Demo {
   const Environment& environment_;
   int threads_per_rank_;
   int single_threads_;
-  bool on_terminal_;
+  StatusLine line_;
   std::string dataset_;
   Size size_;
   int runs_ = 0;

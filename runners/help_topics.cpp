@@ -174,11 +174,43 @@ forward, backward, update, and what comes before a communication. Where one stan
 with its phase, also in the JSON object ("straggler").
 )";
 
+constexpr std::string_view kStudies =
+    R"(A study trains a grid of arms with several seeds each, keeps every result, and reports what the
+numbers support.
+
+  dml_engine study --run-dir runs/mine --seeds 0..4 \
+      --grid 'mode=data-parallel; sampler=balanced random'
+  dml_engine study --study docs/lab.study --run-dir runs/lab
+  dml_engine report runs/lab            # report.html and report.md again, also of a single run
+
+A study file:
+
+  question = Who has which samples: does it matter?
+  epochs = 2                            # for all sections: any flag of train, without dashes
+  seeds = 0..4                          # runs of each arm; numbers or a range
+
+  [sampling]                            # a comparison, with a baseline of its own
+  mode = data-parallel
+  sampler = balanced random             # several values: an axis of the grid
+  local-steps = none 50                 # none: without the flag
+  batch-policy = global per-rank per-rank-scaled-lr
+  baseline = sampler=balanced local-steps=none batch-policy=global
+
+What --batch means is never left open: global, the same batch over all ranks; per-rank, the same on
+each; per-rank-scaled-lr, the learning rate times the number of replicas as well. Settings that mean
+nothing to an arm's mode are left out of it.
+
+Runs are made one at a time, seed by seed, each with its own process. --dry-run lists them. Ctrl-C
+and SIGTERM stop after nothing is lost; the same command goes on, and may ask for more seeds.
+--epochs, --model, --dataset, --limit-train, ... override the file.
+)";
+
 constexpr std::array kTopics = {
     HelpTopic{"modes", "single, data-parallel, model-parallel and what they compute", kModes},
     HelpTopic{"devices", "devices, ranks and threads", kDevices},
     HelpTopic{"data", "data sets and where they are looked for", kData},
     HelpTopic{"training", "optimizers, schedules, batches", kTraining},
+    HelpTopic{"studies", "grids of runs, and the report on them", kStudies},
     HelpTopic{"stragglers", "a slow rank: make one, find it, live with it", kStragglers},
     HelpTopic{"run", "what is kept, resuming, output", kRun},
     HelpTopic{"launchers", "torchrun, and ranks that dml_engine starts itself", kLaunchers},

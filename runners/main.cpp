@@ -23,6 +23,8 @@
 #include "runners/help.h"
 #include "runners/launch/supervisor.h"
 #include "runners/launch/thread_waiting.h"
+#include "runners/study/report.h"
+#include "runners/study/study.h"
 #include "runners/train.h"
 #include "runners/version.h"
 
@@ -105,6 +107,10 @@ int run(std::span<const std::string> words, const Environment& environment) {
       return run_doctor(invocation, environment);
     case Command::demo:
       return run_demo(invocation, environment);
+    case Command::study:
+      return run_study(invocation, environment);
+    case Command::report:
+      return write_report(invocation.config.run_dir, invocation.json);
     case Command::train:
     case Command::evaluate:
     case Command::benchmark:

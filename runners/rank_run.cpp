@@ -11,7 +11,6 @@
 #include "engine/train/timeline.h"
 #include "engine/train/weights_file.h"
 #include "runners/text.h"
-#include "samplers/partition_card.h"
 
 namespace dml {
 namespace {
@@ -128,14 +127,21 @@ std::string RankRun::headline() {
   return text;
 }
 
+int RankRun::partitions() const {
+  const int given = invocation_.config.partitions;
+  return given > 0 ? given : session_->topology().replicas;
+}
+
+PartitionCard RankRun::partition_card() const {
+  return describe_partition(sampler_->epoch(0), partitions(), data_.train.labels);
+}
+
 std::string RankRun::partition() const {
   const RunConfig& config = invocation_.config;
-  const int replicas = session_->topology().replicas;
-  const int partitions = config.partitions > 0 ? config.partitions : replicas;
-  const PartitionCard card = describe_partition(sampler_->epoch(0), partitions, data_.train.labels);
-  return card_text(card,
-                   "sampler " + config.sampler + ", seed " + std::to_string(config.seed) + ", first epoch: " +
-                       plural(partitions, "partition") + " for " + plural(replicas, "replica"),
+  return card_text(partition_card(),
+                   "sampler " + config.sampler + ", seed " + std::to_string(config.seed) +
+                       ", first epoch: " + plural(partitions(), "partition") + " for " +
+                       plural(session_->topology().replicas, "replica"),
                    config.batch);
 }
 

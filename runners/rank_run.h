@@ -12,6 +12,7 @@
 #include "kernels/base/backend.h"
 #include "runners/cli/invocation.h"
 #include "runners/launch/rank_context.h"
+#include "samplers/partition_card.h"
 #include "samplers/sampler.h"
 
 namespace dml {
@@ -34,11 +35,14 @@ class RankRun {
   /// with --explain-partition who has which samples, with --explain-kernels which kernel computes each layer
   /// on which rank. Collective.
   [[nodiscard]] std::string headline();
+  /// Who has which samples in the first epoch.
+  [[nodiscard]] PartitionCard partition_card() const;
   /// The share of the training set that no replica sees in `epoch`; 0 for global orders.
   [[nodiscard]] double unseen_share(std::int64_t epoch) const;
 
  private:
   [[nodiscard]] std::string kernels();
+  [[nodiscard]] int partitions() const;
   [[nodiscard]] std::string partition() const;
 
   const Invocation& invocation_;

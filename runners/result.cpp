@@ -57,6 +57,23 @@ Json to_json(const Straggler& straggler) {
           {"consistency", straggler.consistency}};
 }
 
+Json to_json(const PartitionCard& card, std::int64_t batch) {
+  Json shares = Json::array();
+  for (const PartitionShare& share : card.shares) {
+    shares.push_back({{"samples", share.samples},
+                      {"classes", share.classes},
+                      {"label_distance", share.label_distance},
+                      {"idle", share.idle}});
+  }
+  return {{"steps", card.steps(batch)},
+          {"once", card.once},
+          {"repeated", card.repeated},
+          {"never", card.never},
+          {"shared", card.shared},
+          {"effective_samples", card.effective_samples},
+          {"shares", shares}};
+}
+
 /// What travels between ranks.
 Json to_json(const RankTime& rank) {
   return {{"rank", rank.rank},
@@ -192,6 +209,7 @@ Json result_json(RankRun& run, const Measurements& measurements) {
   json["share"] = shared ? Json(to_string(parallel.share)) : Json();
   json["slow"] = config.slow ? Json(to_string(*config.slow)) : Json();
   json["straggler"] = measurements.straggler ? to_json(*measurements.straggler) : Json();
+  json["partition"] = measurements.partition ? to_json(*measurements.partition, config.batch) : Json();
   json["ledger"] = Json::array();
   for (const EpochLedger& ledger : measurements.ledgers) json["ledger"].push_back(to_json(ledger));
   json["ranks"] = Json::array();

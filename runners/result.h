@@ -51,6 +51,7 @@ struct Measurements {
   std::vector<RankTime> ranks;
   std::vector<EpochLedger> ledgers;
   std::optional<Straggler> straggler;
+  std::optional<PartitionCard> partition;  ///< of the first epoch
 };
 
 constexpr int kResultSchemaVersion = 1;

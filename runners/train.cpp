@@ -182,7 +182,8 @@ int run_train(const Invocation& invocation, const RankContext& context) {
                             .weights_hash = session.weights_hash(),
                             .ranks = gather_rank_times(run, result.time),
                             .ledgers = result.ledgers,
-                            .straggler = {}};
+                            .straggler = {},
+                            .partition = {}};
   measurements.straggler = find_straggler(measurements.ranks, result.steps - first_step);
   if (result.train_seconds > 0) {
     measurements.samples_per_second = static_cast<double>(result.trained_samples) / result.train_seconds;
@@ -190,7 +191,10 @@ int run_train(const Invocation& invocation, const RankContext& context) {
   const std::string trace = gather_trace(session.timeline(), session.communicator(), session.stream());
   if (!run.is_rank_zero()) return result.stopped ? stopped_exit_code(config, stop, result, progress) : 0;
 
-  if (directory) directory->write("trace.json", trace);
+  if (directory) {
+    directory->write("trace.json", trace);
+    measurements.partition = run.partition_card();
+  }
   if (result.stopped) return stopped_exit_code(config, stop, result, progress);
   if (!config.save_to.empty()) save_weights(session, config.save_to);
   const Json json = result_json(run, measurements);

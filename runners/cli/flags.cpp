@@ -9,11 +9,13 @@ namespace {
 constexpr unsigned kTrain = bit_of(Command::train);
 constexpr unsigned kEvaluate = bit_of(Command::evaluate);
 constexpr unsigned kBenchmark = bit_of(Command::benchmark);
+constexpr unsigned kStudy = bit_of(Command::study);
+constexpr unsigned kReport = bit_of(Command::report);
 constexpr unsigned kDemo = bit_of(Command::demo);
 constexpr unsigned kDoctor = bit_of(Command::doctor);
 constexpr unsigned kSteps = kTrain | kBenchmark;  // commands that run training steps
 constexpr unsigned kModel = kSteps | kEvaluate;
-constexpr unsigned kAll = kModel | kDemo;
+constexpr unsigned kAll = kModel | kDemo | kStudy;
 
 using Group = FlagGroup;
 
@@ -21,11 +23,12 @@ constexpr std::array kFlags = {
     FlagSpec{Group::split, "mode", "MODE", "single", "", kModel,
              "single, data-parallel or model-parallel; required when there are several ranks"},
 
-    FlagSpec{Group::devices, "device", "D", "auto", "", kModel, "auto, cpu, cuda or emulator"},
+    FlagSpec{Group::devices, "device", "D", "auto", "", kModel | kStudy, "auto, cpu, cuda or emulator"},
     FlagSpec{Group::devices, "gpus", "LIST", "", "", kModel, "device ids, one rank each: 0,1"},
     FlagSpec{Group::devices, "ranks", "N", "", "2 in parallel modes", kModel,
              "how many processes share the work"},
-    FlagSpec{Group::devices, "threads", "T", "", "usable cores / local ranks", kModel, "threads per rank"},
+    FlagSpec{Group::devices, "threads", "T", "", "usable cores / local ranks", kModel | kStudy,
+             "threads per rank"},
     FlagSpec{Group::devices, "rendezvous", "HOST:PORT", "", "a private directory", kModel,
              "where the ranks meet; under a launcher MASTER_ADDR:MASTER_PORT + 1"},
 
@@ -49,7 +52,8 @@ constexpr std::array kFlags = {
     FlagSpec{Group::data, "limit-train", "N", "", "all", kAll, "only the first N training samples"},
     FlagSpec{Group::data, "limit-test", "N", "", "all", kAll, "only the first N test samples"},
 
-    FlagSpec{Group::training, "epochs", "N", "2", "", kTrain | kDemo, "passes over the training set"},
+    FlagSpec{Group::training, "epochs", "N", "2", "", kTrain | kDemo | kStudy,
+             "passes over the training set"},
     FlagSpec{Group::training, "steps", "N", "", "", kSteps,
              "end after N updates; for benchmark: N updates per round [200]"},
     FlagSpec{Group::training, "batch", "N", "32", "", kModel, "samples per update over all replicas"},
@@ -64,7 +68,7 @@ constexpr std::array kFlags = {
              "constant, step[:epochs=10,gamma=0.1] or cosine; each takes warmup=STEPS"},
     FlagSpec{Group::training, "accumulate", "K", "1", "", kSteps,
              "split each replica's share into K slices, one after another"},
-    FlagSpec{Group::training, "seed", "N", "0", "", kAll, "of weights and of data order"},
+    FlagSpec{Group::training, "seed", "N", "0", "", kModel | kDemo, "of weights and of data order"},
     FlagSpec{Group::training, "eval-every", "N", "1", "", kTrain, "epochs between evaluations; 0: never"},
 
     FlagSpec{Group::data_parallel, "aggregate", "A", "allreduce", "", kSteps, "allreduce or allgather"},
@@ -94,20 +98,30 @@ constexpr std::array kFlags = {
     FlagSpec{Group::benchmark, "warmup-steps", "N", "50", "", kBenchmark, "steps before measuring"},
     FlagSpec{Group::benchmark, "rounds", "N", "5", "", kBenchmark, "rounds over which the median is taken"},
 
-    FlagSpec{Group::run, "run-dir", "DIR", "", "keep nothing", kTrain | kEvaluate,
-             "metrics, checkpoints and results; evaluate takes the weights from it"},
+    FlagSpec{Group::study, "study", "FILE", "", "", kStudy,
+             "what to compare, as a small file (help studies)"},
+    FlagSpec{Group::study, "grid", "TEXT", "", "", kStudy,
+             "the same in one line: 'mode=data-parallel; sampler=balanced random'"},
+    FlagSpec{Group::study, "seeds", "LIST", "", "the study's, else 0", kStudy,
+             "0..4, or 0 1 2: runs of each arm"},
+
+    FlagSpec{Group::run, "run-dir", "DIR", "", "keep nothing", kTrain | kEvaluate | kStudy | kReport,
+             "metrics, checkpoints and results; evaluate and report read it, study goes on in it"},
     FlagSpec{Group::run, "checkpoint-every", "STEPS", "", "only when stopped", kTrain, "write checkpoints"},
     FlagSpec{Group::run, "resume", "", "", "", kTrain, "continue from the checkpoint in --run-dir"},
     FlagSpec{Group::run, "deadline", "SECONDS", "60", "", kModel, "how long a rank waits for its peers"},
-    FlagSpec{Group::run, "json", "", "", "", kAll, "one JSON object on stdout instead of text"},
+    FlagSpec{Group::run, "json", "", "", "", kAll | kReport, "one JSON object on stdout instead of text"},
     FlagSpec{Group::run, "quiet", "", "", "", kAll, "no progress, only results, warnings and errors"},
-    FlagSpec{Group::run, "dry-run", "", "", "", kModel, "print the effective configuration and stop"},
+    FlagSpec{Group::run, "dry-run", "", "", "", kModel | kStudy,
+             "print the effective configuration and stop"},
 };
 
 constexpr std::array kCommands = {
     CommandSpec{Command::train, "train", "train a model (the default command)"},
     CommandSpec{Command::evaluate, "evaluate", "accuracy of saved weights on the test set"},
     CommandSpec{Command::benchmark, "benchmark", "steps/s, samples/s and the time split per rank"},
+    CommandSpec{Command::study, "study", "train a grid of arms and seeds, and report what they show"},
+    CommandSpec{Command::report, "report", "write the report of a study or a run again"},
     CommandSpec{Command::demo, "demo", "train in every mode and compare them in two tables"},
     CommandSpec{Command::doctor, "doctor", "what this machine has, and what is missing"},
     CommandSpec{Command::help, "help", "this text, or help on a topic or command"},
@@ -156,6 +170,8 @@ std::string_view title_of(FlagGroup group) {
       return "Stragglers";
     case Group::benchmark:
       return "Benchmark";
+    case Group::study:
+      return "Study";
     case Group::run:
       return "Run";
   }

@@ -21,6 +21,7 @@ enum class FlagGroup {
   model_parallel,
   stragglers,
   benchmark,
+  study,
   run
 };
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/run/run_config.h"
@@ -12,7 +13,7 @@
 
 namespace dml {
 
-enum class Command { none, train, evaluate, benchmark, demo, doctor, help, version };
+enum class Command { none, train, evaluate, benchmark, study, report, demo, doctor, help, version };
 
 std::string to_string(Command command);
 
@@ -23,10 +24,18 @@ struct BenchmarkOptions {
   int rounds = 5;            ///< median and spread are over rounds
 };
 
+/// Where a study is defined.
+struct StudyOptions {
+  std::string file, grid;  ///< one of them is given
+  std::string seeds;       ///< overrides the definition's; empty: does not
+  std::vector<std::pair<std::string, std::string>> overrides;  ///< other flags that were typed
+};
+
 struct Invocation {
   Command command = Command::none;
   RunConfig config;
   BenchmarkOptions benchmark;
+  StudyOptions study;
   Contract contract;  ///< who started this process
   std::string
       rendezvous;  ///< --rendezvous host:port; empty: private directory, or MASTER_ADDR:MASTER_PORT + 1

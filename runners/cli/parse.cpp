@@ -284,6 +284,44 @@ void read_demo(FlagReader& flags, Invocation& invocation) {
   read_data(flags, config);
 }
 
+void read_study(FlagReader& flags, Invocation& invocation) {
+  if (invocation.contract.is_rank()) {
+    throw UsageError(
+        "study starts its own runs, but the environment says that a launcher started this process (RANK, "
+        "WORLD_SIZE). Start it without the launcher.");
+  }
+  StudyOptions& study = invocation.study;
+  study.file = flags.text("study");
+  study.grid = flags.text("grid");
+  study.seeds = flags.text("seeds");
+  if (study.file.empty() == study.grid.empty()) {
+    throw UsageError(
+        "study needs to know what to compare, in one way: --study FILE, or --grid 'mode=data-parallel; "
+        "sampler=balanced random'. `dml_engine help studies` shows both.");
+  }
+  invocation.config.run_dir = flags.text("run-dir");
+  if (invocation.config.run_dir.empty() && !invocation.dry_run) {
+    throw UsageError("study keeps its results in a folder. Add --run-dir DIR, or look first with --dry-run.");
+  }
+  for (const char* flag :
+       {"device", "threads", "model", "dataset", "data-dir", "limit-train", "limit-test", "epochs"}) {
+    if (flags.given(flag)) study.overrides.emplace_back(flag, flags.text(flag));
+  }
+}
+
+void read_report(FlagReader& flags, const Tokens& tokens, Invocation& invocation) {
+  invocation.config.run_dir = flags.text("run-dir");
+  if (!tokens.words.empty()) {
+    if (!invocation.config.run_dir.empty() || tokens.words.size() > 1) {
+      throw UsageError("report reads one folder. Write `dml_engine report DIR`.");
+    }
+    invocation.config.run_dir = tokens.words.front();
+  }
+  if (invocation.config.run_dir.empty()) {
+    throw UsageError("report needs the folder of a study or of a run. Write `dml_engine report DIR`.");
+  }
+}
+
 void refuse_words(const Tokens& tokens) {
   if (tokens.words.empty()) return;
   throw UsageError(shown(tokens.words.front()) + ": the command " + to_string(tokens.command) +
@@ -318,7 +356,7 @@ Invocation parse_command_line(std::span<const std::string> words, const Environm
   invocation.command = tokens.command;
   if (tokens.command == Command::none || tokens.command == Command::help) return invocation;
 
-  refuse_words(tokens);
+  if (tokens.command != Command::report) refuse_words(tokens);
   if (tokens.command == Command::version) return invocation;
   refuse_flags_of_other_commands(tokens, tokens.command);
   invocation.contract = read_contract(environment.variables);
@@ -337,6 +375,12 @@ Invocation parse_command_line(std::span<const std::string> words, const Environm
       break;
     case Command::evaluate:
       read_evaluate(flags, words, environment, invocation);
+      break;
+    case Command::study:
+      read_study(flags, invocation);
+      break;
+    case Command::report:
+      read_report(flags, tokens, invocation);
       break;
     case Command::demo:
       read_demo(flags, invocation);

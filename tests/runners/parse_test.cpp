@@ -348,7 +348,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadLine{"--json=maybe", ExitCode::usage, {"--json=maybe", "takes no value"}},
                     BadLine{"--run-dir=", ExitCode::usage, {"--run-dir", "empty"}},
                     BadLine{
-                        "benchmark --epochs 1", ExitCode::usage, {"--epochs", "benchmark", "train or demo"}},
+                        "benchmark --epochs 1", ExitCode::usage, {"--epochs", "benchmark", "train, study or demo"}},
                     BadLine{"train --rounds 1", ExitCode::usage, {"--rounds", "benchmark does"}},
                     BadLine{"evaluate", ExitCode::usage, {"--init-from FILE", "--run-dir DIR"}},
                     BadLine{"evaluate --init-from f --run-dir r", ExitCode::usage, {"one place"}}));

@@ -1,0 +1,188 @@
+#include "runners/study/findings.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "runners/text.h"
+
+namespace dml {
+namespace {
+
+bool differs(const ArmSummary& arm) {
+  return arm.adjusted_p && *arm.adjusted_p < kLevel && !arm.accuracy_difference->identical;
+}
+
+std::string p_text(double p) {
+  return p < 0.001 ? "p < 0.001" : "p = " + decimal(p, 3);
+}
+
+std::string seeds_text(std::int64_t n) {
+  return "n = " + std::to_string(n);
+}
+
+/// "0.52 points lower"; the sign as a word.
+std::string points(double value) {
+  return decimal(std::abs(value), 2) + " points";
+}
+
+const ArmSummary& baseline_of(const ComparisonSummary& comparison) {
+  return comparison.arms[comparison.baseline];
+}
+
+std::string missing_finding(const ArmSummary& arm) {
+  const auto seeds = static_cast<std::int64_t>(arm.accuracy.size());
+  std::string text;
+  if (arm.diverged > 0) {
+    text += arm.name + " diverged in " + std::to_string(arm.diverged) + " of " + plural(seeds, "run") +
+            " (its loss became NaN or infinite); those seeds are not in its means.";
+  }
+  const std::int64_t missing = seeds - arm.finished - arm.diverged;
+  if (missing > 0) {
+    text += (text.empty() ? "" : " ") + std::to_string(missing) + " of " + plural(seeds, "run") + " of " +
+            arm.name + (missing == 1 ? " is" : " are") + " missing: the study is unfinished.";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string accuracy_finding(const ComparisonSummary& comparison, const ArmSummary& arm) {
+  const std::string& other = baseline_of(comparison).name;
+  const auto& difference = arm.accuracy_difference;
+  if (!difference)
+    return "The accuracy of " + arm.name + " cannot be compared with " + other + ": no seed has both.";
+  if (difference->identical) {
+    return arm.name + " and " + other + " have the same accuracy in every seed (" +
+           seeds_text(difference->n) + ").";
+  }
+  if (!difference->p) {
+    return "One seed has both " + arm.name + " and " + other + ": accuracy " + points(difference->mean) +
+           (difference->mean < 0 ? " lower" : " higher") + ", and no telling chance from effect.";
+  }
+  if (!differs(arm)) {
+    std::string text = "No difference in accuracy was found between " + arm.name + " and " + other + " (" +
+                       decimal(difference->mean, 2) + " points, " + p_text(*arm.adjusted_p) + ", " +
+                       seeds_text(difference->n) + ")";
+    if (arm.detectable) {
+      text += "; one above " + decimal(*arm.detectable, 2) + " points would probably have been seen";
+    } else {
+      text += "; with so few seeds only a huge one could have been seen";
+    }
+    return text + ".";
+  }
+  const double one = std::abs(difference->interval->low), other_end = std::abs(difference->interval->high);
+  const double low = std::min(one, other_end), high = std::max(one, other_end);
+  return arm.name + " is " + points(difference->mean) + (difference->mean < 0 ? " less" : " more") +
+         " accurate than " + other + " (95 % interval " + decimal(low, 2) + " to " + decimal(high, 2) +
+         " points, " + p_text(*arm.adjusted_p) + " corrected, " + seeds_text(difference->n) + ").";
+}
+
+std::string speed_finding(const ComparisonSummary& comparison, const ArmSummary& arm) {
+  const auto& difference = arm.speed_difference;
+  if (!difference || !difference->interval) return "";
+  const double low = std::exp(difference->interval->low), high = std::exp(difference->interval->high);
+  const std::string& other = baseline_of(comparison).name;
+  const std::string range = "95 % interval " + decimal(low, 2) + " to " + decimal(high, 2);
+  if (low <= 1 && high >= 1) {
+    return "No difference in speed was found between " + arm.name + " and " + other + " (" + range +
+           " times its samples per second).";
+  }
+  return arm.name + " trains " + decimal(std::exp(difference->mean), 2) +
+         " times as many samples per second as " + other + " (" + range + ").";
+}
+
+std::string data_finding(const ArmSummary& arm) {
+  if (!arm.result.is_object()) return "";
+  const auto ledger = arm.result.find("ledger");
+  if (ledger == arm.result.end() || !ledger->is_array() || ledger->empty()) return "";
+  const nlohmann::json& last = ledger->back();
+  if (!last.at("whole").get<bool>()) return "";
+  const double once = last.at("once"), repeated = last.at("repeated"), never = last.at("never");
+  const double all = once + repeated + never;
+  if (repeated == 0 && never == 0) return "An epoch of " + arm.name + " consumes every sample exactly once.";
+  return "An epoch of " + arm.name + " never sees " + percent(never / all, 1) + " of the data set and sees " +
+         percent(repeated / all, 1) + " more than once (counted in the last epoch of its first run).";
+}
+
+std::string straggler_finding(const ArmSummary& arm) {
+  if (!arm.result.is_object()) return "";
+  const auto slow = arm.result.find("slow");
+  const bool injected = slow != arm.result.end() && slow->is_string();
+  if (!injected && arm.stragglers.empty()) return "";
+  std::string text = injected
+                         ? "In " + arm.name + " one rank was slowed down (" + slow->get<std::string>() + "); "
+                         : "In " + arm.name + " nobody was slowed down on purpose, and ";
+  if (arm.stragglers.empty()) {
+    const bool comparable = arm.result.at("mode") == "data-parallel";
+    return text + (comparable
+                       ? "the comparison of ranks named nobody."
+                       : "its ranks do different work, so they are not compared; the time split shows it.");
+  }
+  for (std::size_t i = 0; i < arm.stragglers.size(); ++i) {
+    const StragglerCount& count = arm.stragglers[i];
+    text += (i == 0 ? "the comparison of ranks named rank " : ", rank ") + std::to_string(count.rank) +
+            " in " + count.phase + " in " + std::to_string(count.runs) + " of " + plural(arm.finished, "run");
+  }
+  return text + ".";
+}
+
+std::vector<std::string> findings(const ComparisonSummary& comparison) {
+  std::vector<std::string> sentences;
+  const auto add = [&](const std::string& sentence) {
+    if (!sentence.empty()) sentences.push_back(sentence);
+  };
+  for (const ArmSummary& arm : comparison.arms) add(missing_finding(arm));
+  for (std::size_t i = 0; i < comparison.arms.size(); ++i) {
+    if (i != comparison.baseline) add(accuracy_finding(comparison, comparison.arms[i]));
+  }
+  for (std::size_t i = 0; i < comparison.arms.size(); ++i) {
+    if (i != comparison.baseline) add(speed_finding(comparison, comparison.arms[i]));
+  }
+  for (const ArmSummary& arm : comparison.arms) add(data_finding(arm));
+  for (const ArmSummary& arm : comparison.arms) add(straggler_finding(arm));
+  return sentences;
+}
+
+std::string answer(const ComparisonSummary& comparison) {
+  const std::string& other = baseline_of(comparison).name;
+  std::vector<const ArmSummary*> different;
+  std::size_t compared = 0;
+  double detectable = 0;
+  for (const ArmSummary& arm : comparison.arms) {
+    if (!arm.accuracy_difference) continue;
+    ++compared;
+    if (differs(arm)) different.push_back(&arm);
+    detectable = std::max(detectable, arm.detectable.value_or(0));
+  }
+  if (compared == 0) {
+    const auto accuracy = over_seeds(baseline_of(comparison).accuracy);
+    if (!accuracy) return "Nothing was measured yet.";
+    return other + " reaches an accuracy of " + decimal(accuracy->mean, 2) +
+           " %; there is nothing to compare it with.";
+  }
+  if (different.empty()) {
+    std::string text = compared == 1 ? "No difference in accuracy was found"
+                                     : "In none of " + std::to_string(compared) +
+                                           " comparisons was a difference in accuracy found";
+    text += " against " + other;
+    if (detectable > 0)
+      text += "; one above " + decimal(detectable, 2) + " points would probably have been seen";
+    return text + ".";
+  }
+  const ArmSummary& largest =
+      **std::max_element(different.begin(), different.end(), [](const auto* a, const auto* b) {
+        return std::abs(a->accuracy_difference->mean) < std::abs(b->accuracy_difference->mean);
+      });
+  const double mean = largest.accuracy_difference->mean;
+  std::string text =
+      largest.name + " is " + points(mean) + (mean < 0 ? " less" : " more") + " accurate than " + other;
+  if (compared > 1) {
+    text += different.size() == 1
+                ? ", the only one of " + std::to_string(compared) + " arms that differs from it"
+                : ", the largest of " + std::to_string(different.size()) + " differences found among " +
+                      std::to_string(compared) + " arms";
+  }
+  return text + ".";
+}
+
+}  // namespace dml

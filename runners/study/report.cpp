@@ -1,0 +1,343 @@
+#include "runners/study/report.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "engine/run/atomic_file.h"
+#include "kernels/base/error.h"
+#include "runners/cli/terminal.h"
+#include "runners/report/html.h"
+#include "runners/report/markdown.h"
+#include "runners/result.h"
+#include "runners/study/findings.h"
+#include "runners/study/report_figures.h"
+#include "runners/text.h"
+
+namespace dml {
+namespace {
+
+using report::Bullets;
+using report::Callout;
+using report::CodeBlock;
+using report::Document;
+using report::Heading;
+using report::Paragraph;
+using report::SideBySide;
+using report::TableBlock;
+
+std::string study_text(const StudySummary& summary, const char* key) {
+  const auto found = summary.study.find(key);
+  return found != summary.study.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+std::string flags_text(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
+  return text;
+}
+
+/// "global batch 32": what an update averages over, which no comparison may leave unsaid.
+std::string batch_text(const ArmSummary& arm) {
+  return arm.result.is_object() ? arm.result.value("batch_meaning", "") : "";
+}
+
+TableBlock accuracy_table(const ComparisonSummary& comparison) {
+  TableBlock table{.header = {"arm", "batch", "runs", "accuracy, %", "95 % interval", "difference, points",
+                              "p, corrected", "would have been seen, points"},
+                   .rows = {},
+                   .number_columns = {2, 3, 4, 5, 6, 7}};
+  for (std::size_t i = 0; i < comparison.arms.size(); ++i) {
+    const ArmSummary& arm = comparison.arms[i];
+    const auto accuracy = over_seeds(arm.accuracy);
+    const auto& difference = arm.accuracy_difference;
+    const auto interval = [](const std::optional<Interval>& range) {
+      return range ? decimal(range->low, 2) + " to " + decimal(range->high, 2) : std::string();
+    };
+    const std::string name =
+        arm.name + (i == comparison.baseline && comparison.arms.size() > 1 ? " (baseline)" : "");
+    table.rows.push_back(
+        {name, batch_text(arm), std::to_string(arm.finished), accuracy ? decimal(accuracy->mean, 2) : "",
+         accuracy ? interval(accuracy->interval) : "", difference ? decimal(difference->mean, 2) : "",
+         arm.adjusted_p ? decimal(*arm.adjusted_p, 4) : "",
+         arm.detectable ? decimal(*arm.detectable, 2) : ""});
+  }
+  table.caption =
+      "Difference: mean over seeds of arm minus baseline, in percentage points. p: paired t-test, corrected "
+      "by Holm's "
+      "procedure for all arms of this section. Would have been seen: the true difference that these tests "
+      "find with a "
+      "chance of 80 %.";
+  return table;
+}
+
+TableBlock ledger_table(const ComparisonSummary& comparison) {
+  TableBlock table{
+      .header = {"arm", "epoch", "samples consumed", "once", "more often", "never", "hash of the samples"},
+      .rows = {},
+      .number_columns = {1, 2, 3, 4, 5}};
+  for (const ArmSummary& arm : comparison.arms) {
+    if (!arm.result.is_object() || !arm.result.contains("ledger")) continue;
+    for (const nlohmann::json& epoch : arm.result.at("ledger")) {
+      const auto count = [&](const char* key) { return with_thousands(epoch.at(key).get<std::int64_t>()); };
+      table.rows.push_back({arm.name, std::to_string(epoch.at("epoch").get<std::int64_t>() + 1),
+                            count("draws"), count("once"), count("repeated"), count("never"),
+                            epoch.at("hash").get<std::string>()});
+    }
+  }
+  table.caption =
+      "Counted by the ranks where they read the images, in each arm's first run. Equal hashes: the same "
+      "samples the same "
+      "number of times, in whatever order and on whatever rank.";
+  return table;
+}
+
+TableBlock straggler_table(const ComparisonSummary& comparison) {
+  TableBlock table{.header = {"arm", "slowed down on purpose", "named as slow", "in runs", "rank",
+                              "forward, ms", "backward, ms", "before communicating, ms"},
+                   .rows = {},
+                   .number_columns = {3, 4, 5, 6, 7}};
+  for (const ArmSummary& arm : comparison.arms) {
+    if (!arm.result.is_object()) continue;
+    for (std::size_t r = 0; r < arm.ranks.size(); ++r) {
+      std::vector<std::string> row(8);
+      if (r == 0) {
+        const nlohmann::json slow = arm.result.value("slow", nlohmann::json());
+        std::string named, runs;
+        for (const StragglerCount& count : arm.stragglers) {
+          named += (named.empty() ? "" : "; ") + ("rank " + std::to_string(count.rank)) + ", " + count.phase;
+          runs +=
+              (runs.empty() ? "" : "; ") + std::to_string(count.runs) + " of " + std::to_string(arm.finished);
+        }
+        row = {arm.name,
+               slow.is_string() ? slow.get<std::string>() : "nobody",
+               named.empty() ? "nobody" : named,
+               runs,
+               "",
+               "",
+               "",
+               ""};
+      }
+      row[4] = std::to_string(r);
+      if (arm.ranks[r].phases_ms) {
+        for (std::size_t phase = 0; phase < 3; ++phase)
+          row[5 + phase] = decimal((*arm.ranks[r].phases_ms)[phase], 3);
+      }
+      table.rows.push_back(row);
+    }
+  }
+  table.caption =
+      "Milliseconds per step that each rank spends on its own, medians over the steps of its last run. A "
+      "rank is named when it stands "
+      "out from those that do the same work.";
+  return table;
+}
+
+bool has_stragglers(const ComparisonSummary& comparison) {
+  return std::any_of(comparison.arms.begin(), comparison.arms.end(), [](const ArmSummary& arm) {
+    return !arm.stragglers.empty() ||
+           (arm.result.is_object() && arm.result.value("slow", nlohmann::json()).is_string());
+  });
+}
+
+bool has_ledger(const ComparisonSummary& comparison) {
+  return std::any_of(comparison.arms.begin(), comparison.arms.end(), [](const ArmSummary& arm) {
+    return arm.result.is_object() && arm.result.contains("ledger") && !arm.result.at("ledger").empty();
+  });
+}
+
+void add(Document& document, std::optional<report::Figure> figure) {
+  if (figure) document.blocks.emplace_back(std::move(*figure));
+}
+
+void add_comparison(const StudySummary& summary, const ComparisonSummary& comparison, Document& document) {
+  const std::string& name = comparison.name;
+  document.blocks.emplace_back(Heading{2, comparison.question.empty() ? name : comparison.question, name});
+  document.blocks.emplace_back(Callout{answer(comparison)});
+  SideBySide view;
+  if (auto figure = accuracy_figure(comparison)) view.left.emplace_back(std::move(*figure));
+  if (auto figure = time_figure(comparison)) view.right.emplace_back(std::move(*figure));
+  if (!view.left.empty() || !view.right.empty()) document.blocks.emplace_back(std::move(view));
+  document.blocks.emplace_back(Heading{3, "What the numbers support", name + "-findings"});
+  document.blocks.emplace_back(Bullets{findings(comparison)});
+  if (comparison.arms.size() > 1 || comparison.arms.front().finished > 0) {
+    document.blocks.emplace_back(accuracy_table(comparison));
+  }
+  document.blocks.emplace_back(Heading{3, "Learning", name + "-learning"});
+  add(document, loss_figure(comparison));
+  add(document, accuracy_curve_figure(comparison));
+  document.blocks.emplace_back(Heading{3, "Time", name + "-time"});
+  add(document, speed_figure(summary, comparison));
+  add(document, timeline_figure(summary, comparison));
+  add(document, bytes_figure(comparison));
+  if (has_stragglers(comparison)) {
+    document.blocks.emplace_back(Heading{3, "Stragglers", name + "-stragglers"});
+    document.blocks.emplace_back(straggler_table(comparison));
+  }
+  document.blocks.emplace_back(Heading{3, "Data", name + "-data"});
+  add(document, partition_figure(comparison));
+  if (auto table = partition_table(comparison)) document.blocks.emplace_back(std::move(*table));
+  if (has_ledger(comparison)) document.blocks.emplace_back(ledger_table(comparison));
+}
+
+void add_limits(const StudySummary& summary, Document& document) {
+  const auto seeds = static_cast<std::int64_t>(summary.seeds.size());
+  document.blocks.emplace_back(Heading{2, "Limits", "limits"});
+  Bullets limits;
+  limits.items = {"Accuracies are compared over " + plural(seeds, "seed") +
+                      ": intervals and tests take the differences of different seeds for independent and "
+                      "about normally distributed. "
+                      "A seed decides initial weights and data order, and nothing else varies.",
+                  "Each section is corrected for its own arms; a reader who looks for the most striking one "
+                  "of many sections should "
+                  "correct once more.",
+                  "Speeds and time splits were measured on this machine, one run at a time and seed by seed; "
+                  "other work on it moves "
+                  "them. They say nothing about other hardware.",
+                  "A test set of 10,000 images has a sampling error of its own, about 0.3 points near 90 %, "
+                  "which all arms share."};
+  document.blocks.emplace_back(std::move(limits));
+}
+
+void add_appendix(const StudySummary& summary, Document& document) {
+  document.blocks.emplace_back(Heading{2, "How this was made", "made"});
+  TableBlock about{.header = {"what", "which"}, .rows = {}};
+  const auto row = [&](const std::string& what, const std::string& which) {
+    if (!which.empty()) about.rows.push_back({what, which});
+  };
+  row("command", "`" + study_text(summary, "command") + "`");
+  row("version", study_text(summary, "version") + ", git revision " + study_text(summary, "git_revision"));
+  if (summary.study.contains("machine")) {
+    const nlohmann::json& machine = summary.study.at("machine");
+    row("machine", machine.value("cpu", "") + ", " +
+                       plural(machine.value("usable_cores", std::int64_t{0}), "usable core") + ", " +
+                       machine.value("system", ""));
+  }
+  row("written", study_text(summary, "written"));
+  std::string seeds;
+  for (const std::uint64_t seed : summary.seeds) seeds += (seeds.empty() ? "" : ", ") + std::to_string(seed);
+  row("seeds", seeds);
+  for (const ComparisonSummary& comparison : summary.comparisons) {
+    if (!comparison.arms.front().result.is_object()) continue;
+    row("data", comparison.arms.front().result.value("dataset", "") + " from " +
+                    comparison.arms.front().result.value("dataset_source", ""));
+    break;
+  }
+  document.blocks.emplace_back(std::move(about));
+  TableBlock arms{.header = {"section", "arm", "flags of its runs (and `--seed`)"}, .rows = {}};
+  for (const ComparisonSummary& comparison : summary.comparisons) {
+    for (const ArmSummary& arm : comparison.arms) {
+      arms.rows.push_back({comparison.name, arm.name, "`" + flags_text(arm.arguments) + "`"});
+    }
+  }
+  document.blocks.emplace_back(std::move(arms));
+  document.blocks.emplace_back(Paragraph{
+      "Every figure is drawn from `runs.jsonl` and the run directories beside it; `dml_engine report " +
+      summary.directory + "` draws them again. One run again: `dml_engine train` with the flags above."});
+}
+
+template <class Value>
+nlohmann::json or_null(const std::optional<Value>& value) {
+  return value ? nlohmann::json(*value) : nlohmann::json();
+}
+
+nlohmann::json to_json(const std::optional<Interval>& interval) {
+  return interval ? nlohmann::json{interval->low, interval->high} : nlohmann::json();
+}
+
+/// The numbers behind the sentences about one arm.
+nlohmann::json to_json(const ArmSummary& arm) {
+  const auto accuracy = over_seeds(arm.accuracy);
+  nlohmann::json json{{"name", arm.name},
+                      {"finished", arm.finished},
+                      {"diverged", arm.diverged},
+                      {"accuracy_percent", accuracy ? nlohmann::json(accuracy->mean) : nlohmann::json()},
+                      {"accuracy_interval", accuracy ? to_json(accuracy->interval) : nlohmann::json()}};
+  const auto& accuracy_difference = arm.accuracy_difference;
+  const auto& speed_difference = arm.speed_difference;
+  if (accuracy_difference) {
+    json["difference_points"] = accuracy_difference->mean;
+    json["difference_interval"] = to_json(accuracy_difference->interval);
+    json["p"] = or_null(accuracy_difference->p);
+    json["p_corrected"] = or_null(arm.adjusted_p);
+    json["detectable_points"] = or_null(arm.detectable);
+  }
+  if (speed_difference) {
+    json["speed_log_ratio"] = speed_difference->mean;
+    json["speed_log_ratio_interval"] = to_json(speed_difference->interval);
+  }
+  return json;
+}
+
+nlohmann::json report_json(const StudySummary& summary) {
+  nlohmann::json object{
+      {"schema_version", 1},  {"command", "report"},          {"directory", summary.directory},
+      {"runs", summary.runs}, {"finished", summary.finished}, {"sections", nlohmann::json::array()}};
+  for (const ComparisonSummary& comparison : summary.comparisons) {
+    nlohmann::json arms = nlohmann::json::array();
+    for (const ArmSummary& arm : comparison.arms) arms.push_back(to_json(arm));
+    object["sections"].push_back({{"name", comparison.name},
+                                  {"baseline", comparison.arms[comparison.baseline].name},
+                                  {"answer", answer(comparison)},
+                                  {"findings", findings(comparison)},
+                                  {"arms", arms}});
+  }
+  return object;
+}
+
+}  // namespace
+
+report::Document make_report(const StudySummary& summary) {
+  Document document;
+  const std::string question = study_text(summary, "question");
+  document.title = question.empty() ? "What the runs in " + summary.directory + " show" : question;
+  document.subtitle = "dml_engine study: " + plural(summary.finished, "run") + " of " +
+                      std::to_string(summary.runs) + ", " +
+                      plural(static_cast<std::int64_t>(summary.seeds.size()), "seed") + " for each arm";
+  if (summary.finished < summary.runs) {
+    document.blocks.emplace_back(Callout{"Unfinished: " + std::to_string(summary.runs - summary.finished) +
+                                         " of " + plural(summary.runs, "run") +
+                                         " are missing. What follows is from those that are there."});
+  }
+  if (summary.comparisons.size() > 1) {
+    Bullets answers;
+    for (const ComparisonSummary& comparison : summary.comparisons) {
+      answers.items.push_back((comparison.question.empty() ? comparison.name : comparison.question) + " " +
+                              answer(comparison));
+    }
+    document.blocks.emplace_back(Heading{2, "In short", "short"});
+    document.blocks.emplace_back(std::move(answers));
+  }
+  for (const ComparisonSummary& comparison : summary.comparisons)
+    add_comparison(summary, comparison, document);
+  add_limits(summary, document);
+  add_appendix(summary, document);
+  return document;
+}
+
+int write_report(const std::string& directory, bool json) {
+  const bool is_study = std::filesystem::exists(directory + "/study.json");
+  const StudySummary summary = is_study ? summarise_study(directory) : summarise_run(directory);
+  const Document document = make_report(summary);
+  write_file_atomically(directory + "/report.html", report::to_html(document));
+  write_file_atomically(directory + "/report.md", report::to_markdown(document, "figures"));
+  std::error_code error;
+  std::filesystem::create_directories(directory + "/figures", error);
+  if (error) throw IoError("cannot create " + directory + "/figures: " + error.message());
+  for (const report::FigureFile& figure : report::figure_files(document)) {
+    write_file_atomically(directory + "/figures/" + figure.name, figure.text);
+  }
+  if (json) {
+    std::puts(json_text(report_json(summary)).c_str());
+    return 0;
+  }
+  std::string text;
+  for (const ComparisonSummary& comparison : summary.comparisons) {
+    text += wrapped(comparison.question.empty() ? comparison.name : comparison.question) + "\n  " +
+            wrapped(answer(comparison), kTextColumns, 2) + "\n";
+  }
+  std::fputs((text + "\nreport: " + directory + "/report.html (and report.md)\n").c_str(), stdout);
+  return 0;
+}
+
+}  // namespace dml

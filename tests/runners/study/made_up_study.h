@@ -1,0 +1,22 @@
+// Studies whose results are made up, so that a test knows what is in them.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "runners/study/directory.h"
+#include "runners/study/grid.h"
+
+namespace dml::testing {
+
+/// A grid as `text` says, on a machine without GPUs.
+StudyGrid made_up_grid(const std::string& text);
+
+/// A result object of a run of `arm` as `train` writes it.
+nlohmann::json made_up_result(const StudyArm& arm, double accuracy, double samples_per_second);
+
+/// Records every run of the grid in the folder with what `result_of` says; null: the run's loss became NaN.
+void record_all(const std::string& directory, const StudyGrid& grid,
+                const std::function<nlohmann::json(const StudyArm&, std::uint64_t seed)>& result_of);
+
+}  // namespace dml::testing
