@@ -65,6 +65,9 @@ class SvgWriter {
   /// y is the base line.
   void text(double x, double y, std::string_view text, const TextStyle& style = {});
 
+  /// Everything another writer wrote, on top of what is here.
+  void append(SvgWriter other);
+
   [[nodiscard]] Svg finish(double width, double height, std::string label) &&;
 
  private:
