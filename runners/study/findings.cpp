@@ -29,6 +29,20 @@ const ArmSummary& baseline_of(const ComparisonSummary& comparison) {
   return comparison.arms[comparison.baseline];
 }
 
+/// What the last epoch of an arm's first run consumed, by its ledger; empty when it is not known.
+std::string consumed_text(const ArmSummary& arm) {
+  if (!arm.result.is_object()) return "";
+  const auto ledger = arm.result.find("ledger");
+  if (ledger == arm.result.end() || !ledger->is_array() || ledger->empty()) return "";
+  const nlohmann::json& last = ledger->back();
+  if (!last.at("whole").get<bool>()) return "";
+  const double once = last.at("once"), repeated = last.at("repeated"), never = last.at("never");
+  if (repeated == 0 && never == 0) return "consumes every sample exactly once";
+  const double all = once + repeated + never;
+  return "never sees " + percent(never / all, 1) + " of the data set and sees " + percent(repeated / all, 1) +
+         " more than once (the last one of the first run)";
+}
+
 std::string missing_finding(const ArmSummary& arm) {
   const auto seeds = static_cast<std::int64_t>(arm.accuracy.size());
   std::string text;
@@ -91,17 +105,22 @@ std::string speed_finding(const ComparisonSummary& comparison, const ArmSummary&
          " times as many samples per second as " + other + " (" + range + ").";
 }
 
-std::string data_finding(const ArmSummary& arm) {
-  if (!arm.result.is_object()) return "";
-  const auto ledger = arm.result.find("ledger");
-  if (ledger == arm.result.end() || !ledger->is_array() || ledger->empty()) return "";
-  const nlohmann::json& last = ledger->back();
-  if (!last.at("whole").get<bool>()) return "";
-  const double once = last.at("once"), repeated = last.at("repeated"), never = last.at("never");
-  const double all = once + repeated + never;
-  if (repeated == 0 && never == 0) return "An epoch of " + arm.name + " consumes every sample exactly once.";
-  return "An epoch of " + arm.name + " never sees " + percent(never / all, 1) + " of the data set and sees " +
-         percent(repeated / all, 1) + " more than once (counted in the last epoch of its first run).";
+std::vector<std::string> data_findings(const ComparisonSummary& comparison) {
+  std::vector<std::pair<std::string, std::string>> by_ledger;  // what was consumed, and the arms of which
+  for (const ArmSummary& arm : comparison.arms) {
+    const std::string text = consumed_text(arm);
+    if (text.empty()) continue;
+    const auto known = std::find_if(by_ledger.begin(), by_ledger.end(),
+                                    [&](const auto& entry) { return entry.first == text; });
+    if (known == by_ledger.end()) {
+      by_ledger.emplace_back(text, arm.name);
+    } else {
+      known->second += "; " + arm.name;
+    }
+  }
+  std::vector<std::string> sentences;
+  for (const auto& [text, arms] : by_ledger) sentences.push_back("An epoch " + text + ": " + arms + ".");
+  return sentences;
 }
 
 std::string straggler_finding(const ArmSummary& arm) {
@@ -138,7 +157,7 @@ std::vector<std::string> findings(const ComparisonSummary& comparison) {
   for (std::size_t i = 0; i < comparison.arms.size(); ++i) {
     if (i != comparison.baseline) add(speed_finding(comparison, comparison.arms[i]));
   }
-  for (const ArmSummary& arm : comparison.arms) add(data_finding(arm));
+  for (const std::string& sentence : data_findings(comparison)) add(sentence);
   for (const ArmSummary& arm : comparison.arms) add(straggler_finding(arm));
   return sentences;
 }

@@ -17,8 +17,8 @@ namespace dml {
 std::string accuracy_finding(const ComparisonSummary& comparison, const ArmSummary& arm);
 /// The same of samples per second; empty for an arm that was not timed against the baseline.
 std::string speed_finding(const ComparisonSummary& comparison, const ArmSummary& arm);
-/// Which samples the last epoch of an arm's first run consumed; empty when it is not known.
-std::string data_finding(const ArmSummary& arm);
+/// Which samples an epoch of the arms consumed; arms of which the same can be said stand together.
+std::vector<std::string> data_findings(const ComparisonSummary& comparison);
 /// Which rank was found to be slow in how many runs, and which one was slowed down; empty when neither.
 std::string straggler_finding(const ArmSummary& arm);
 

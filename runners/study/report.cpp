@@ -80,8 +80,10 @@ TableBlock ledger_table(const ComparisonSummary& comparison) {
     if (!arm.result.is_object() || !arm.result.contains("ledger")) continue;
     for (const nlohmann::json& epoch : arm.result.at("ledger")) {
       const auto count = [&](const char* key) { return with_thousands(epoch.at(key).get<std::int64_t>()); };
-      table.rows.push_back({arm.name, std::to_string(epoch.at("epoch").get<std::int64_t>() + 1),
-                            count("draws"), count("once"), count("repeated"), count("never"),
+      const bool is_first = epoch == arm.result.at("ledger").front();
+      table.rows.push_back({is_first ? arm.name : "",
+                            std::to_string(epoch.at("epoch").get<std::int64_t>() + 1), count("draws"),
+                            count("once"), count("repeated"), count("never"),
                             epoch.at("hash").get<std::string>()});
     }
   }
@@ -146,8 +148,15 @@ bool has_ledger(const ComparisonSummary& comparison) {
   });
 }
 
-void add(Document& document, std::optional<report::Figure> figure) {
-  if (figure) document.blocks.emplace_back(std::move(*figure));
+/// What draws a figure again from what the folder holds.
+std::string again(const StudySummary& summary) {
+  return "dml_engine report " + summary.directory;
+}
+
+void add(const StudySummary& summary, std::optional<report::Figure> figure, Document& document) {
+  if (!figure) return;
+  figure->command = again(summary);
+  document.blocks.emplace_back(std::move(*figure));
 }
 
 void add_comparison(const StudySummary& summary, const ComparisonSummary& comparison, Document& document) {
@@ -155,8 +164,13 @@ void add_comparison(const StudySummary& summary, const ComparisonSummary& compar
   document.blocks.emplace_back(Heading{2, comparison.question.empty() ? name : comparison.question, name});
   document.blocks.emplace_back(Callout{answer(comparison)});
   SideBySide view;
-  if (auto figure = accuracy_figure(comparison)) view.left.emplace_back(std::move(*figure));
-  if (auto figure = time_figure(comparison)) view.right.emplace_back(std::move(*figure));
+  const auto place = [&](std::optional<report::Figure> figure, std::vector<report::SimpleBlock>& side) {
+    if (!figure) return;
+    figure->command = again(summary);
+    side.emplace_back(std::move(*figure));
+  };
+  place(accuracy_figure(comparison), view.left);
+  place(time_figure(comparison), view.right);
   if (!view.left.empty() || !view.right.empty()) document.blocks.emplace_back(std::move(view));
   document.blocks.emplace_back(Heading{3, "What the numbers support", name + "-findings"});
   document.blocks.emplace_back(Bullets{findings(comparison)});
@@ -164,18 +178,18 @@ void add_comparison(const StudySummary& summary, const ComparisonSummary& compar
     document.blocks.emplace_back(accuracy_table(comparison));
   }
   document.blocks.emplace_back(Heading{3, "Learning", name + "-learning"});
-  add(document, loss_figure(comparison));
-  add(document, accuracy_curve_figure(comparison));
+  add(summary, loss_figure(comparison), document);
+  add(summary, accuracy_curve_figure(comparison), document);
   document.blocks.emplace_back(Heading{3, "Time", name + "-time"});
-  add(document, speed_figure(summary, comparison));
-  add(document, timeline_figure(summary, comparison));
-  add(document, bytes_figure(comparison));
+  add(summary, speed_figure(summary, comparison), document);
+  add(summary, timeline_figure(summary, comparison), document);
+  add(summary, bytes_figure(comparison), document);
   if (has_stragglers(comparison)) {
     document.blocks.emplace_back(Heading{3, "Stragglers", name + "-stragglers"});
     document.blocks.emplace_back(straggler_table(comparison));
   }
   document.blocks.emplace_back(Heading{3, "Data", name + "-data"});
-  add(document, partition_figure(comparison));
+  add(summary, partition_figure(comparison), document);
   if (auto table = partition_table(comparison)) document.blocks.emplace_back(std::move(*table));
   if (has_ledger(comparison)) document.blocks.emplace_back(ledger_table(comparison));
 }

@@ -30,12 +30,6 @@ std::optional<report::Interval> shown(const std::optional<Interval>& interval) {
   return interval ? std::optional(shown(*interval)) : std::nullopt;
 }
 
-std::string again(const ArmSummary& arm) {
-  std::string text = "dml_engine train";
-  for (const std::string& word : arm.arguments) text += " " + word;
-  return text + " --seed S";
-}
-
 /// One curve an arm, with its band over the seeds.
 std::optional<report::LinePlot> curves(const ComparisonSummary& comparison,
                                        const std::vector<CurvePoint> ArmSummary::*curve) {
@@ -142,7 +136,7 @@ std::optional<Figure> accuracy_figure(const ComparisonSummary& comparison) {
           "Each small dot is one seed, the large one their mean, the line its 95 % confidence interval. "
           "Intervals of single arms are wider than those of differences, because all arms have the same "
           "seeds: judge differences by the table, not by overlap.",
-      .command = again(baseline),
+      .command = {},
       .table = std::move(table)};
 }
 
@@ -171,7 +165,7 @@ std::optional<Figure> time_figure(const ComparisonSummary& comparison) {
                 .how_to_read =
                     "A bar is all of a rank's training time, mean over the seeds. Communication is what no "
                     "computation hid; wait is for other ranks, so it shows on the ranks that are not slow.",
-                .command = again(comparison.arms[comparison.baseline]),
+                .command = {},
                 .table = std::move(table)};
 }
 
@@ -188,7 +182,7 @@ std::optional<Figure> loss_figure(const ComparisonSummary& comparison) {
                 .how_to_read =
                     "Mean over blocks of 100 updates and over the seeds; the band is the 95 % confidence "
                     "interval of the mean at each point. Arms with larger updates make fewer of them.",
-                .command = again(comparison.arms[comparison.baseline]),
+                .command = {},
                 .table = last_points(*plot, "updates", "last training loss")};
 }
 
@@ -206,7 +200,7 @@ std::optional<Figure> accuracy_curve_figure(const ComparisonSummary& comparison)
                 .title = "Test accuracy after each epoch",
                 .drawing = report::draw(report::line_plot, *plot),
                 .how_to_read = "Mean over the seeds with its 95 % confidence interval.",
-                .command = again(comparison.arms[comparison.baseline]),
+                .command = {},
                 .table = last_points(*plot, "epochs", "last test accuracy, %")};
 }
 
@@ -254,7 +248,7 @@ std::optional<Figure> speed_figure(const StudySummary& study, const ComparisonSu
                            "seed; the bar is "
                            "the median, the line the middle four fifths. 1 is what splitting has to beat."
                          : "The study has no single run with as many cores, so there is no speed-up to show.",
-      .command = again(comparison.arms[comparison.baseline]),
+      .command = {},
       .table = std::move(table)};
 }
 
@@ -278,7 +272,7 @@ std::optional<Figure> timeline_figure(const StudySummary& study, const Compariso
                     "Three consecutive steps from the end of each arm's first run, all on one scale of time: "
                     "what a rank "
                     "computes, what it communicates without computing, and when it waits.",
-                .command = again(comparison.arms[comparison.baseline]) + " --run-dir DIR",
+                .command = {},
                 .table = std::nullopt};
 }
 
@@ -311,7 +305,7 @@ std::optional<Figure> bytes_figure(const ComparisonSummary& comparison) {
       .how_to_read =
           "Counted where messages are handed to the network (1 KB = 1000 bytes), training alone, mean over "
           "the steps of a run.",
-      .command = again(comparison.arms[comparison.baseline]),
+      .command = {},
       .table = std::move(table)};
 }
 
@@ -340,7 +334,7 @@ std::optional<Figure> partition_figure(const ComparisonSummary& comparison) {
       .how_to_read =
           "Samples of each class that each replica is given in the first epoch of the first seed, one "
           "panel for each partition that differs. Even rows: every replica sees the whole problem.",
-      .command = again(comparison.arms[comparison.baseline]) + " --explain-partition",
+      .command = {},
       .table = std::nullopt};
 }
 

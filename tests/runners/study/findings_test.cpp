@@ -121,6 +121,12 @@ TEST_F(Findings, TheAnswerIsTheLargestDifference) {
   EXPECT_NE(answer(study_.comparisons[1]).find("nothing to compare"), std::string::npos);
 }
 
+TEST_F(Findings, ArmsThatConsumedTheSameStandTogether) {
+  EXPECT_EQ(data_findings(samplers_),
+            (std::vector<std::string>{
+                "An epoch consumes every sample exactly once: balanced; random; stratified; bootstrap."}));
+}
+
 TEST_F(Findings, SpeedUpIsAgainstSingleOnAsManyCores) {
   const auto gain = speed_up(study_, random_);
   ASSERT_TRUE(gain);
