@@ -8,6 +8,18 @@
 namespace dml {
 namespace {
 
+// Beyond this a difference that "would have been seen" says nothing: accuracies of trained models lie closer.
+constexpr double kHugePoints = 20;
+
+/// "; one above 0.40 points would probably have been seen".
+std::string detectable_text(std::optional<double> points_seen) {
+  if (points_seen && *points_seen <= kHugePoints) {
+    return "; one above " + decimal(*points_seen, 2) + " points would probably have been seen";
+  }
+  return "; with so few seeds and so much spread even one of " + decimal(kHugePoints, 0) +
+         " points might have been missed";
+}
+
 bool differs(const ArmSummary& arm) {
   return arm.adjusted_p && *arm.adjusted_p < kLevel && !arm.accuracy_difference->identical;
 }
@@ -77,12 +89,7 @@ std::string accuracy_finding(const ComparisonSummary& comparison, const ArmSumma
     std::string text = "No difference in accuracy was found between " + arm.name + " and " + other + " (" +
                        decimal(difference->mean, 2) + " points, " + p_text(*arm.adjusted_p) + ", " +
                        seeds_text(difference->n) + ")";
-    if (arm.detectable) {
-      text += "; one above " + decimal(*arm.detectable, 2) + " points would probably have been seen";
-    } else {
-      text += "; with so few seeds only a huge one could have been seen";
-    }
-    return text + ".";
+    return text + detectable_text(arm.detectable) + ".";
   }
   const double one = std::abs(difference->interval->low), other_end = std::abs(difference->interval->high);
   const double low = std::min(one, other_end), high = std::max(one, other_end);
@@ -166,12 +173,15 @@ std::string answer(const ComparisonSummary& comparison) {
   const std::string& other = baseline_of(comparison).name;
   std::vector<const ArmSummary*> different;
   std::size_t compared = 0;
-  double detectable = 0;
+  std::optional<double> detectable;  // the worst of them
+  bool identical = true;
   for (const ArmSummary& arm : comparison.arms) {
     if (!arm.accuracy_difference) continue;
     ++compared;
     if (differs(arm)) different.push_back(&arm);
-    detectable = std::max(detectable, arm.detectable.value_or(0));
+    if (arm.accuracy_difference->identical) continue;
+    identical = false;
+    if (arm.detectable) detectable = std::max(detectable.value_or(0), *arm.detectable);
   }
   if (compared == 0) {
     const auto accuracy = over_seeds(baseline_of(comparison).accuracy);
@@ -184,9 +194,7 @@ std::string answer(const ComparisonSummary& comparison) {
                                      : "In none of " + std::to_string(compared) +
                                            " comparisons was a difference in accuracy found";
     text += " against " + other;
-    if (detectable > 0)
-      text += "; one above " + decimal(detectable, 2) + " points would probably have been seen";
-    return text + ".";
+    return text + (identical ? ": they are equal in every seed" : detectable_text(detectable)) + ".";
   }
   const ArmSummary& largest =
       **std::max_element(different.begin(), different.end(), [](const auto* a, const auto* b) {

@@ -174,8 +174,10 @@ class Expander {
 
   void name_arms() {
     std::vector<std::string> axes;
+    std::size_t slow_values = 0;
     for (const StudySetting& setting : settings_) {
       if (setting.values.size() > 1) axes.push_back(setting.key);
+      if (setting.key == "slow") slow_values = setting.values.size();
     }
     for (StudyArm& arm : arms_) {
       for (const std::string& key : axes) {
@@ -183,6 +185,7 @@ class Expander {
         const auto value = arm.values.find(key);
         std::string word = value == arm.values.end() ? "no " + key : value->second;
         if (value != arm.values.end() && !speaks_for_itself(key)) word = key + " " + word;
+        if (value != arm.values.end() && key == "slow" && slow_values == 2) word = key;  // or none
         arm.name += (arm.name.empty() ? "" : ", ") + word;
       }
       if (arm.name.empty()) arm.name = value_or(arm.values, "mode", "single");

@@ -134,6 +134,21 @@ TEST_F(Findings, SpeedUpIsAgainstSingleOnAsManyCores) {
   EXPECT_NEAR(median(gain->by_seed), 1.5, 0.011);
 }
 
+TEST(FindingsOfLittle, ADetectableDifferenceThatIsHugeIsCalledSo) {
+  const TemporaryDirectory folder;
+  const StudyGrid grid =
+      made_up_grid("dataset = synthetic\nmode = data-parallel\nseeds = 0 1\nsampler = balanced random\n");
+  record_all(folder.path(), grid, [](const StudyArm& arm, std::uint64_t seed) {
+    const double spread = seed == 0 ? 0.1 : -0.1;
+    return made_up_result(arm, 0.5 + (arm.config.sampler == "random" ? spread : 0), 100);
+  });
+  const StudySummary study = summarise_study(folder.path());
+  ASSERT_GT(*study.comparisons[0].arms[1].detectable, 20);
+  EXPECT_NE(answer(study.comparisons[0]).find("even one of 20 points might have been missed"),
+            std::string::npos)
+      << answer(study.comparisons[0]);
+}
+
 TEST(FindingsOfLittle, OneSeedClaimsNothing) {
   const TemporaryDirectory folder;
   const StudyGrid grid =
@@ -172,7 +187,7 @@ TEST(Stragglers, InjectionAndVerdictStandSideBySide) {
   const StudySummary study = summarise_study(folder.path());
   EXPECT_EQ(straggler_finding(study.comparisons[0].arms[0]), "");
   EXPECT_EQ(straggler_finding(study.comparisons[0].arms[1]),
-            "In slow rank=1,phase=forward,ms=2 one rank was slowed down (rank=1,phase=forward,ms=2); the "
+            "In slow one rank was slowed down (rank=1,phase=forward,ms=2); the "
             "comparison of ranks named rank 1 in forward in 2 of 2 runs.");
 }
 
