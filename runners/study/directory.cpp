@@ -174,7 +174,7 @@ void StudyDirectory::compare(const Json& there, const Json& here) const {
 }
 
 std::string StudyDirectory::fresh_run_directory(const std::string& id) const {
-  const std::string directory = path_ + "/runs/" + id;
+  std::string directory = path_ + "/runs/" + id;
   std::filesystem::remove_all(directory);
   return directory;
 }

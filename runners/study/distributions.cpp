@@ -13,7 +13,7 @@ namespace dml {
 namespace {
 
 constexpr double kMaximumDf = 1e6;
-constexpr double kMaximumBetaParameter = 1e12;
+constexpr double kMaximumBetaParameter = 1e6;
 constexpr double kSmallestProbability = 1e-300;
 
 /// A point of [0, 1] with what rounding would take from it when x is close to 0 or to 1.
@@ -173,13 +173,12 @@ double student_t_quantile(double p, double df) {
   DML_ASSERT(p >= kSmallestProbability && p < 1, "p is " + std::to_string(p));
   check_df(df);
   if (p == 0.5) return 0;
-  // Both differences are exact, or as good as p is: 1 - p for p >= 1/2, and 1/2 - p where it is used.
+  // 1 - p loses nothing for p >= 1/2, nor does 1 - 2 * tail where it is used.
   const double tail = p < 0.5 ? p : 1 - p;
-  const double distance = tail < 0.25
-                              ? last_not_beyond([&](double t) { return both_tails(t, df) < 2 * tail; })
-                              : last_not_beyond([&, inside = 1 - 2 * tail](double t) {
-                                  return both_sides_of_centre(t, df) > inside;
-                                });
+  const double inside = 1 - 2 * tail;
+  const double distance = last_not_beyond([&](double t) {
+    return tail < 0.25 ? both_tails(t, df) < 2 * tail : both_sides_of_centre(t, df) > inside;
+  });
   return p < 0.5 ? -distance : distance;
 }
 

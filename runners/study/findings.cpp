@@ -79,36 +79,40 @@ std::string accuracy_finding(const ComparisonSummary& comparison, const ArmSumma
     return "The accuracy of " + arm.name + " cannot be compared with " + other + ": no seed has both.";
   if (difference->identical) {
     return arm.name + " and " + other + " have the same accuracy in every seed (" +
-           seeds_text(difference->n) + ").";
+           seeds_text(difference->difference.n) + ").";
   }
   if (!difference->p) {
-    return "One seed has both " + arm.name + " and " + other + ": accuracy " + points(difference->mean) +
-           (difference->mean < 0 ? " lower" : " higher") + ", and no telling chance from effect.";
+    return "One seed has both " + arm.name + " and " + other + ": accuracy " +
+           points(difference->difference.mean) + (difference->difference.mean < 0 ? " lower" : " higher") +
+           ", and no telling chance from effect.";
   }
   if (!differs(arm)) {
     std::string text = "No difference in accuracy was found between " + arm.name + " and " + other + " (" +
-                       decimal(difference->mean, 2) + " points, " + p_text(*arm.adjusted_p) + ", " +
-                       seeds_text(difference->n) + ")";
+                       decimal(difference->difference.mean, 2) + " points, " + p_text(*arm.adjusted_p) +
+                       ", " + seeds_text(difference->difference.n) + ")";
     return text + detectable_text(arm.detectable) + ".";
   }
-  const double one = std::abs(difference->interval->low), other_end = std::abs(difference->interval->high);
+  const double one = std::abs(difference->difference.interval->low),
+               other_end = std::abs(difference->difference.interval->high);
   const double low = std::min(one, other_end), high = std::max(one, other_end);
-  return arm.name + " is " + points(difference->mean) + (difference->mean < 0 ? " less" : " more") +
-         " accurate than " + other + " (95 % interval " + decimal(low, 2) + " to " + decimal(high, 2) +
-         " points, " + p_text(*arm.adjusted_p) + " corrected, " + seeds_text(difference->n) + ").";
+  return arm.name + " is " + points(difference->difference.mean) +
+         (difference->difference.mean < 0 ? " less" : " more") + " accurate than " + other +
+         " (95 % interval " + decimal(low, 2) + " to " + decimal(high, 2) + " points, " +
+         p_text(*arm.adjusted_p) + " corrected, " + seeds_text(difference->difference.n) + ").";
 }
 
 std::string speed_finding(const ComparisonSummary& comparison, const ArmSummary& arm) {
   const auto& difference = arm.speed_difference;
-  if (!difference || !difference->interval) return "";
-  const double low = std::exp(difference->interval->low), high = std::exp(difference->interval->high);
+  if (!difference || !difference->difference.interval) return "";
+  const double low = std::exp(difference->difference.interval->low),
+               high = std::exp(difference->difference.interval->high);
   const std::string& other = baseline_of(comparison).name;
   const std::string range = "95 % interval " + decimal(low, 2) + " to " + decimal(high, 2);
   if (low <= 1 && high >= 1) {
     return "No difference in speed was found between " + arm.name + " and " + other + " (" + range +
            " times its samples per second).";
   }
-  return arm.name + " trains " + decimal(std::exp(difference->mean), 2) +
+  return arm.name + " trains " + decimal(std::exp(difference->difference.mean), 2) +
          " times as many samples per second as " + other + " (" + range + ").";
 }
 
@@ -198,9 +202,10 @@ std::string answer(const ComparisonSummary& comparison) {
   }
   const ArmSummary& largest =
       **std::max_element(different.begin(), different.end(), [](const auto* a, const auto* b) {
-        return std::abs(a->accuracy_difference->mean) < std::abs(b->accuracy_difference->mean);
+        return std::abs(a->accuracy_difference->difference.mean) <
+               std::abs(b->accuracy_difference->difference.mean);
       });
-  const double mean = largest.accuracy_difference->mean;
+  const double mean = largest.accuracy_difference->difference.mean;
   std::string text =
       largest.name + " is " + points(mean) + (mean < 0 ? " less" : " more") + " accurate than " + other;
   if (compared > 1) {

@@ -19,7 +19,6 @@ namespace {
 
 using report::Bullets;
 using report::Callout;
-using report::CodeBlock;
 using report::Document;
 using report::Heading;
 using report::Paragraph;
@@ -56,11 +55,12 @@ TableBlock accuracy_table(const ComparisonSummary& comparison) {
     };
     const std::string name =
         arm.name + (i == comparison.baseline && comparison.arms.size() > 1 ? " (baseline)" : "");
-    table.rows.push_back(
-        {name, batch_text(arm), std::to_string(arm.finished), accuracy ? decimal(accuracy->mean, 2) : "",
-         accuracy ? interval(accuracy->interval) : "", difference ? decimal(difference->mean, 2) : "",
-         arm.adjusted_p ? decimal(*arm.adjusted_p, 4) : "",
-         arm.detectable ? decimal(*arm.detectable, 2) : ""});
+    table.rows.push_back({name, batch_text(arm), std::to_string(arm.finished),
+                          accuracy ? decimal(accuracy->mean, 2) : "",
+                          accuracy ? interval(accuracy->interval) : "",
+                          difference ? decimal(difference->difference.mean, 2) : "",
+                          arm.adjusted_p ? decimal(*arm.adjusted_p, 4) : "",
+                          arm.detectable ? decimal(*arm.detectable, 2) : ""});
   }
   table.caption =
       "Difference: mean over seeds of arm minus baseline, in percentage points. p: paired t-test, corrected "
@@ -270,15 +270,15 @@ nlohmann::json to_json(const ArmSummary& arm) {
   const auto& accuracy_difference = arm.accuracy_difference;
   const auto& speed_difference = arm.speed_difference;
   if (accuracy_difference) {
-    json["difference_points"] = accuracy_difference->mean;
-    json["difference_interval"] = to_json(accuracy_difference->interval);
+    json["difference_points"] = accuracy_difference->difference.mean;
+    json["difference_interval"] = to_json(accuracy_difference->difference.interval);
     json["p"] = or_null(accuracy_difference->p);
     json["p_corrected"] = or_null(arm.adjusted_p);
     json["detectable_points"] = or_null(arm.detectable);
   }
   if (speed_difference) {
-    json["speed_log_ratio"] = speed_difference->mean;
-    json["speed_log_ratio_interval"] = to_json(speed_difference->interval);
+    json["speed_log_ratio"] = speed_difference->difference.mean;
+    json["speed_log_ratio_interval"] = to_json(speed_difference->difference.interval);
   }
   return json;
 }

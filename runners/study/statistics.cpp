@@ -63,8 +63,8 @@ double quantile_of_sorted(const std::vector<double>& ascending, double q) {
   return std::lerp(ascending[below], ascending[above], position - std::floor(position));
 }
 
-/// The rate with which `successes` or more of `trials` have probability `tail`: the number of successes is at
-/// least k with probability I_rate(k, trials - k + 1).
+/// The rate with which `successes` or more of `trials` have probability `tail`. At a given rate, k or more of
+/// n have probability I_rate(k, n - k + 1) (DLMF 8.17.5).
 double lower_limit(std::int64_t successes, std::int64_t trials, double tail) {
   if (successes == 0) return 0;
   const auto a = static_cast<double>(successes);
@@ -86,22 +86,19 @@ PairedComparison compare_paired(std::span<const double> values, std::span<const 
   std::ranges::transform(values, baseline, differences.begin(), std::minus<>());
   differences = sorted(differences);
 
-  const MeanInterval of_differences = mean_interval_of_sorted(differences, confidence);
   PairedComparison result;
-  result.n = of_differences.n;
-  result.mean = of_differences.mean;
-  result.sd = of_differences.sd;
-  result.interval = of_differences.interval;
+  result.difference = mean_interval_of_sorted(differences, confidence);
   result.identical = differences.front() == 0 && differences.back() == 0;
-  if (result.n < 2) return result;
+  if (!result.difference.sd) return result;
 
+  const double sd = *result.difference.sd;
+  const auto n = static_cast<double>(result.difference.n);
   if (result.identical) {
     result.p = 1;
-  } else if (*result.sd == 0) {
+  } else if (sd == 0) {
     result.p = 0;
   } else {
-    const auto n = static_cast<double>(result.n);
-    result.p = student_t_two_sided_p(result.mean / (*result.sd / std::sqrt(n)), n - 1);
+    result.p = student_t_two_sided_p(result.difference.mean / (sd / std::sqrt(n)), n - 1);
   }
   return result;
 }

@@ -30,22 +30,19 @@ struct MeanInterval {
 };
 
 /// mean +- t * sd / sqrt(n), where |T| of Student's distribution with n - 1 degrees of freedom stays below t
-/// with probability `confidence` in (0, 1). At least one value. Values that are all equal have sd 0 and an
+/// with probability `confidence` in (0, 1). 1 to 1e6 values. Values that are all equal have sd 0 and an
 /// interval without width. For a band over a curve, call it point by point: the band covers each point with
 /// `confidence`, not all of them at once.
 MeanInterval mean_interval(std::span<const double> values, double confidence);
 
 struct PairedComparison {
-  std::int64_t n = 0;                ///< pairs
-  double mean = 0;                   ///< of the differences value - baseline
-  std::optional<double> sd;          ///< of the differences, divisor n - 1; from two pairs
-  std::optional<Interval> interval;  ///< of the mean difference; from two pairs
-  std::optional<double> p;           ///< two-sided; from two pairs
-  bool identical = false;            ///< every value equals its baseline, as when both arms compute the same
+  MeanInterval difference;  ///< of value - baseline, over pairs
+  std::optional<double> p;  ///< two-sided; from two pairs
+  bool identical = false;   ///< every value equals its baseline, as when both arms compute the same
 };
 
 /// The paired t-test of Student (1908): t = mean / (sd / sqrt(n)) of the differences, n - 1 degrees of
-/// freedom. Pair i is values[i] and baseline[i]; as many of one as of the other, at least one.
+/// freedom. Pair i is values[i] and baseline[i]; as many of one as of the other, 1 to 1e6.
 ///
 /// Differences without any spread have no t. Where all of them are 0 (`identical`), nothing speaks for a
 /// difference: p = 1. Where all of them are the same other number, p = 0, the limit for sd -> 0. Differences
@@ -55,8 +52,9 @@ PairedComparison compare_paired(std::span<const double> values, std::span<const 
 
 /// p values of one family of comparisons, corrected so that the chance of any false rejection in the family
 /// stays below the level they are compared with: Holm, "A simple sequentially rejective multiple test
-/// procedure" (1979). With p_(1) <= ... <= p_(m): adjusted p_(k) = max over i <= k of min(1, (m - i + 1)
-/// p_(i)). Results stand where their p values stood. Entries without a p stay without and do not count for m.
+/// procedure" (1979). With p_(1) <= ... <= p_(m):
+///   adjusted p_(k) = max over i <= k of min(1, (m - i + 1) p_(i))
+/// Results stand where their p values stood. Entries without a p stay without and do not count for m.
 std::vector<std::optional<double>> holm_adjusted(std::span<const std::optional<double>> p_values);
 
 /// The true mean difference that a two-sided paired t-test of n pairs at level `alpha` finds with probability
@@ -65,10 +63,10 @@ std::vector<std::optional<double>> holm_adjusted(std::span<const std::optional<d
 /// p values are corrected: Holm's procedure rejects at least what Bonferroni's does, so that the answer is on
 /// the safe side.
 ///
-/// sd_of_differences >= 0, alpha in [2e-300, 1), power in (alpha, 1). Empty for n < 2, and where the critical
-/// t is above 1e5 (n = 2 with alpha below 6.4e-6, n = 3 with alpha below 2e-10): no difference that a study
-/// could show is found. The sd of few pairs is itself uncertain (by a factor of 2 either way with five), and
-/// so is the answer.
+/// sd_of_differences >= 0, n up to 1e6, alpha in [2e-300, 1), power in (alpha, 1). Empty for n < 2, and where
+/// the critical t is above 1e5 (n = 2 with alpha below 6.4e-6, n = 3 with alpha below 1e-10): such a test
+/// finds nothing that a study could show. The answer is as uncertain as the sd it starts from: with five
+/// pairs the true sd lies between 0.6 and 2.9 times the sample's (95 %).
 std::optional<double> smallest_detectable_difference(double sd_of_differences, std::int64_t n, double alpha,
                                                      double power);
 
@@ -84,7 +82,7 @@ struct Spread {
 };
 Spread spread(std::span<const double> values);
 
-/// Where the probability of success lies after `successes` of `trials`, at least one trial: Clopper &
+/// Where the probability of success lies after `successes` of 1 to 1e6 `trials`: Clopper &
 /// Pearson, "The use of confidence or fiducial limits" (1934), from quantiles of the beta distribution.
 ///
 /// Chosen over Wilson's interval, which is narrower, because rates of interest here are near 0 and 1 (48 of

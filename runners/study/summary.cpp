@@ -156,10 +156,12 @@ void compare_with_baseline(ComparisonSummary& comparison) {
   for (std::size_t i = 0; i < comparison.arms.size(); ++i) {
     ArmSummary& arm = comparison.arms[i];
     arm.adjusted_p = adjusted[i];
-    if (!arm.accuracy_difference || !arm.accuracy_difference->sd || arm.accuracy_difference->identical)
+    if (!arm.accuracy_difference || !arm.accuracy_difference->difference.sd ||
+        arm.accuracy_difference->identical)
       continue;
-    arm.detectable = smallest_detectable_difference(*arm.accuracy_difference->sd, arm.accuracy_difference->n,
-                                                    kLevel / tests, kPower);
+    arm.detectable =
+        smallest_detectable_difference(*arm.accuracy_difference->difference.sd,
+                                       arm.accuracy_difference->difference.n, kLevel / tests, kPower);
   }
 }
 

@@ -59,8 +59,8 @@ TEST_F(Findings, NumbersAreThoseOfTheRuns) {
   EXPECT_EQ(balanced_.finished, 5);
   EXPECT_EQ(bootstrap_.diverged, 1);
   EXPECT_NEAR(*random_.accuracy[1], 80.1, 1e-9);
-  EXPECT_NEAR(random_.accuracy_difference->mean, -1.0, 1e-9);
-  EXPECT_NEAR(*random_.accuracy_difference->sd, 0.1, 1e-9);
+  EXPECT_NEAR(random_.accuracy_difference->difference.mean, -1.0, 1e-9);
+  EXPECT_NEAR(*random_.accuracy_difference->difference.sd, 0.1, 1e-9);
   EXPECT_FALSE(balanced_.accuracy_difference);
   ASSERT_EQ(balanced_.ranks.size(), 2U);
   EXPECT_NEAR(balanced_.ranks[1].wait, 0.2, 1e-12);
