@@ -109,6 +109,7 @@ std::vector<StageCase> stage_cases() {
                         .max_pool(s.window, s.stride)
                         .build());
   }
+  cases.push_back(StageBuilder("pool_relu", 3, 2, 7, 9).max_pool(2, 2).relu().build());
   for (const auto& [name, s] : linear_problems()) {
     cases.push_back(StageBuilder("linear_" + name, s.N, s.C, 1, 1).linear(s.K).build());
     cases.push_back(StageBuilder("linear_relu_" + name, s.N, s.C, 1, 1).linear(s.K).relu().build());

@@ -7,6 +7,7 @@
 // variants the largest budget of registers and shared memory counts, and the smallest of threads. The matrix
 // products are told apart, by their names and by the shared memory of their tiles.
 #include <algorithm>
+#include <fnmatch.h>
 #include <fstream>
 #include <map>
 #include <set>
@@ -166,6 +167,55 @@ TEST(LaunchBudget, EveryKernelIsLaunchedAndStaysWithinIt) {
   }
   EXPECT_EQ(findings().products.size(), budgets().at("tiled_gemm").variants)
       << "a product in large or in small tiles was never launched";
+}
+
+/// What tests/gpu/accept runs under compute-sanitizer: a filter of the GPU's test program.
+std::vector<std::string> sanitized_patterns() {
+  std::ifstream file(DML_SOURCE_DIR "/tests/gpu/accept");
+  std::ostringstream script;
+  script << file.rdbuf();
+  const std::string text = script.str();
+  const std::size_t begin = std::min(text.find("\nSMALL = ("), text.size());
+  const std::string lines = text.substr(begin, text.find(')', begin) - begin);
+  std::vector<std::string> patterns;
+  bool quoted = false;
+  for (const char letter : lines) {
+    if (letter == '\'') {
+      quoted = !quoted;
+      if (patterns.empty()) patterns.emplace_back();
+    } else if (quoted && letter == ':') {
+      patterns.emplace_back();
+    } else if (quoted) {
+      patterns.back() += letter;
+    }
+  }
+  return patterns;
+}
+
+TEST(LaunchBudget, EveryKernelIsLaunchedUnderTheSanitizer) {
+  const std::vector<std::string> patterns = sanitized_patterns();
+  ASSERT_GT(patterns.size(), 3U) << "the filter was not found";
+  const auto is_chosen = [&](const std::string& test) {
+    return std::ranges::any_of(
+        patterns, [&](const std::string& pattern) { return fnmatch(pattern.c_str(), test.c_str(), 0) == 0; });
+  };
+  look_at_all_launches();
+  const auto backend = emulator::make_backend({});
+  const auto run = [&](const std::string& suite, const std::vector<StageCase>& cases) {
+    for (const StageCase& stage : cases) {
+      if (!is_chosen(suite + "/DeviceOperations.MatchTheOracle/" + stage.name)) continue;
+      EXPECT_TRUE(check_stage(*backend, stage, Values::small_integers)) << stage.name;
+    }
+  };
+  run("Stages", stage_cases());
+  run("Tiles", many_tiles_cases());
+  if (is_chosen("DeviceBackend.OptimizersFollowTheirFormulas")) check_optimizers(*backend);
+  for (const auto& [kernel, budget] : budgets()) {
+    // A sum over ranks, and what a loop over steps does between two of them.
+    if (kernel == "sum_copies" || kernel == "advance_cursor") continue;
+    EXPECT_TRUE(findings().launched.contains(kernel)) << kernel;
+  }
+  EXPECT_EQ(findings().products.size(), budgets().at("tiled_gemm").variants);
 }
 
 // ---- and whoever goes beyond is found
