@@ -107,16 +107,17 @@ bool allows(KernelChoice choice, Origin origin) {
          (choice == KernelChoice::custom) == (origin == Origin::custom);
 }
 
-UsageError no_kernel_for(const Operation& operation, KernelChoice choice) {
+UsageError no_kernel_for(const Operation& operation, KernelChoice choice, const std::string& rule) {
   const std::string what = "layer " + operation.layer + ": ";
   const std::string work = " computes a " + describe(operation);
+  const std::string because = rule.empty() ? "" : " (" + rule + ")";
   if (choice == KernelChoice::automatic) {
-    return UsageError(what + "no kernel of this device" + work +
+    return UsageError(what + "no kernel of this device" + work + because +
                       "; change the layer or choose another --device");
   }
   const std::string whose = choice == KernelChoice::custom ? "no kernel of our own" : "no library's kernel";
-  return UsageError("--kernels " + to_string(choice) + ": " + what + whose + work +
-                    " on this device; write --kernels auto");
+  return UsageError("--kernels " + to_string(choice) + ": " + what + whose + work + " on this device" +
+                    because + "; write --kernels auto");
 }
 
 std::string describe(const Operation& operation) {

@@ -44,12 +44,16 @@ struct Candidate {
   /// Makes the kernel for exactly the claimed operations.
   std::unique_ptr<Kernel> (*make)(std::span<const Operation> claimed, Context& context) = nullptr;
   Origin origin = Origin::only;
+  /// The rule of this kernel that an operation of its kind breaks, as half a sentence; empty when it breaks
+  /// none or is of another kind. For the error when nothing claims it; null: no rules beyond
+  /// check_operations().
+  std::string (*broken_rule)(const Operation& operation) = nullptr;
 };
 
 /// Whether a choice leaves kernels of this origin.
 bool allows(KernelChoice choice, Origin origin);
-/// What to throw when a choice leaves no kernel for an operation.
-UsageError no_kernel_for(const Operation& operation, KernelChoice choice);
+/// What to throw when a choice leaves no kernel for an operation, because of `rule` where that is not empty.
+UsageError no_kernel_for(const Operation& operation, KernelChoice choice, const std::string& rule);
 
 /// The operation and its sizes in one line: "convolution 1x28x28 -> 6x28x28, filter 5x5, padding 2".
 std::string describe(const Operation& operation);
@@ -67,7 +71,7 @@ std::int64_t sample_count(std::span<const Operation> operations);
 void check_operations(std::span<const Operation> operations);
 
 /// Every operation in `operations` is claimed by exactly one kernel, in forward order. Throws what
-/// check_operations() throws, and UsageError naming the layer when no candidate supports an operation.
+/// check_operations() throws, and UsageError naming layer and rule when no candidate supports an operation.
 template <class Context>
 std::vector<std::unique_ptr<typename Context::Kernel>> lower(std::span<const Operation> operations,
                                                              std::span<const Candidate<Context>> candidates,
@@ -77,15 +81,20 @@ std::vector<std::unique_ptr<typename Context::Kernel>> lower(std::span<const Ope
   std::vector<std::unique_ptr<typename Context::Kernel>> kernels;
   while (!operations.empty()) {
     std::size_t claimed = 0;
+    std::string rule;
     for (const Candidate<Context>& candidate : candidates) {
       if (!allows(choice, candidate.origin)) continue;
       claimed = candidate.claims(operations);
-      if (claimed == 0) continue;
+      if (claimed == 0) {
+        if (rule.empty() && candidate.broken_rule != nullptr)
+          rule = candidate.broken_rule(operations.front());
+        continue;
+      }
       DML_ASSERT(claimed <= operations.size(), std::string(candidate.name) + " claims more than there is");
       kernels.push_back(candidate.make(operations.first(claimed), context));
       break;
     }
-    if (claimed == 0) throw no_kernel_for(operations.front(), choice);
+    if (claimed == 0) throw no_kernel_for(operations.front(), choice, rule);
     operations = operations.subspan(claimed);
   }
   return kernels;

@@ -204,15 +204,18 @@ struct Products {
 
 }  // namespace
 
-bool supports_conv2d_tiled(const ConvolutionShape& s) {
+std::string conv2d_tiled_broken_rule(const ConvolutionShape& s) {
+  constexpr std::int64_t kMostChannels = 65535;  // rows of tiles lie along y of a grid
+  if (std::max(s.K, s.C) > kMostChannels) return "a layer has at most 65535 channels";
   constexpr std::int64_t kLargest = std::int64_t{1} << 31;
   const Products products(s);
   const std::int64_t reach =
       (s.H + 2 * s.padding + s.dilation * s.R) * (s.W + 2 * s.padding + s.dilation * s.S);
-  return std::max({products.pixels, products.input_pixels, products.taps, products.turned_taps, reach}) <
-             kLargest / 2 &&
-         s.K * products.pixels < kLargest && s.C * products.input_pixels < kLargest &&
-         s.K * products.taps < kLargest && std::max(s.K, s.C) <= 65535;
+  const bool fits = std::max({products.pixels, products.input_pixels, products.taps, products.turned_taps,
+                              reach}) < kLargest / 2 &&
+                    s.K * products.pixels < kLargest && s.C * products.input_pixels < kLargest &&
+                    s.K * products.taps < kLargest;
+  return fits ? "" : kTooManyElements;
 }
 
 std::int64_t conv2d_tiled_forward_workspace(const ConvolutionShape& s) {

@@ -1,12 +1,15 @@
 // Convolutions of any shape as tiled matrix products whose operands are gathered on the fly (implicit GEMM).
 #pragma once
 
+#include <string>
+
 #include "kernels/cuda/problems.h"
 
 namespace dml::DML_DEVICE {
 
-/// Whether the functions below take this shape (sizes that fit their 32-bit indices).
-bool supports_conv2d_tiled(const ConvolutionShape& shape);
+/// The rule of the functions below that this shape breaks (sizes that fit their 32-bit indices); empty: they
+/// take it.
+std::string conv2d_tiled_broken_rule(const ConvolutionShape& shape);
 
 /// y = x * weight + bias, then ReLU where asked; ConvolutionOutput::argmax is null.
 std::int64_t conv2d_tiled_forward_workspace(const ConvolutionShape& shape);

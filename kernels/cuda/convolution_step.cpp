@@ -148,7 +148,8 @@ class TiledConvolutionStep final : public Step {
 
 ConvolutionRun tiled_run(std::span<const Operation> operations) {
   const ConvolutionRun run = run_at_front(operations, false);
-  const bool supported = run.convolution != nullptr && supports_conv2d_tiled(run.convolution->shape);
+  const bool supported =
+      run.convolution != nullptr && conv2d_tiled_broken_rule(run.convolution->shape).empty();
   return supported ? run : ConvolutionRun{};
 }
 
@@ -187,7 +188,11 @@ StageCandidate tiled_convolution() {
           [](std::span<const Operation> claimed, StageContext& stage) -> std::unique_ptr<Step> {
             return std::make_unique<TiledConvolutionStep>(claimed.front(), tiled_run(claimed), stage);
           },
-          Origin::custom};
+          Origin::custom,
+          [](const Operation& operation) -> std::string {
+            const auto* const convolution = std::get_if<Convolution>(&operation.work);
+            return convolution == nullptr ? "" : conv2d_tiled_broken_rule(convolution->shape);
+          }};
 }
 
 }  // namespace dml::DML_DEVICE

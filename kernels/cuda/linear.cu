@@ -65,8 +65,13 @@ struct StoreMatrix {
 
 }  // namespace
 
-bool supports_linear(const LinearShape& s) {
-  return supports_gemm(s.N, s.K, s.C) && supports_gemm(s.N, s.C, s.K) && supports_gemm(s.K, s.C, s.N);
+std::string linear_broken_rule(const LinearShape& s) {
+  if (std::max(s.N, s.K) > kMostRows) {
+    return "at most " + std::to_string(kMostRows) + " samples at a time, and as many outputs";
+  }
+  const bool fits =
+      supports_gemm(s.N, s.K, s.C) && supports_gemm(s.N, s.C, s.K) && supports_gemm(s.K, s.C, s.N);
+  return fits ? "" : kTooManyElements;
 }
 
 std::int64_t linear_forward_workspace(const LinearShape& s) {

@@ -2,11 +2,14 @@
 // where the result is too small to fill a device.
 #pragma once
 
+#include <string>
+
 #include "kernels/cuda/problems.h"
 
 namespace dml::DML_DEVICE {
 
-bool supports_linear(const LinearShape& shape);
+/// The rule of the functions below that this shape breaks; empty: they take it.
+std::string linear_broken_rule(const LinearShape& shape);
 
 /// y (N,K) = x (N,C) weight^T (C,K) + bias, then ReLU where asked (NaN stays NaN).
 std::int64_t linear_forward_workspace(const LinearShape& shape);

@@ -51,13 +51,17 @@ StageCandidate linear_layer() {
   return {"linear",
           [](std::span<const Operation> operations) -> std::size_t {
             const auto* const linear = std::get_if<Linear>(&operations.front().work);
-            if (linear == nullptr || !supports_linear(linear->shape)) return 0;
+            if (linear == nullptr || !linear_broken_rule(linear->shape).empty()) return 0;
             return operations.size() > 1 && std::holds_alternative<Relu>(operations[1].work) ? 2 : 1;
           },
           [](std::span<const Operation> claimed, StageContext& stage) -> std::unique_ptr<Step> {
             return std::make_unique<LinearStep>(claimed, stage);
           },
-          Origin::custom};
+          Origin::custom,
+          [](const Operation& operation) -> std::string {
+            const auto* const linear = std::get_if<Linear>(&operation.work);
+            return linear == nullptr ? "" : linear_broken_rule(linear->shape);
+          }};
 }
 
 }  // namespace dml::DML_DEVICE

@@ -114,10 +114,8 @@ __global__ void __launch_bounds__(kPointwiseThreads)
 }
 
 PoolSizes pool_sizes(const PoolShape& shape) {
-  DML_ASSERT(shape.window >= 1 && shape.window <= kLargestWindow && shape.stride >= 1 &&
-                 shape.H >= shape.window && shape.W >= shape.window && shape.input_elements() <= INT_MAX,
-             "a max pool of " + std::to_string(shape.input_elements()) + " inputs with window " +
-                 std::to_string(shape.window) + " and stride " + std::to_string(shape.stride));
+  const std::string rule = max_pool_broken_rule(shape);
+  DML_ASSERT(rule.empty(), rule);
   return {static_cast<unsigned>(shape.N * shape.C), static_cast<unsigned>(shape.H),
           static_cast<unsigned>(shape.W),           static_cast<unsigned>(shape.P()),
           static_cast<unsigned>(shape.Q()),         static_cast<unsigned>(shape.window),
@@ -129,6 +127,13 @@ bool is_2x2(const PoolShape& shape) {
 }
 
 }  // namespace
+
+std::string max_pool_broken_rule(const PoolShape& shape) {
+  if (shape.window > kLargestWindow) {
+    return "a window is at most " + std::to_string(kLargestWindow) + " wide";
+  }
+  return shape.input_elements() <= INT_MAX ? "" : "the input has 2^31 elements or more";
+}
 
 void max_pool_forward(const PoolShape& shape, const float* x, float* y, std::uint16_t* winners,
                       DeviceStream& stream) {

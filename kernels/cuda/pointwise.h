@@ -1,6 +1,8 @@
 // Operations that no other kernel has fused: gather, ReLU, max pool; and what the runtime needs besides.
 #pragma once
 
+#include <string>
+
 #include "kernels/cuda/problems.h"
 
 namespace dml::DML_DEVICE {
@@ -13,6 +15,9 @@ void gather_normalize(std::int64_t N, std::int64_t sample_elements, const Gather
 void relu_forward(std::int64_t elements, const float* x, float* y, DeviceStream& stream);
 /// dx = dy where y > 0, else 0.
 void relu_backward(std::int64_t elements, const float* dy, const float* y, float* dx, DeviceStream& stream);
+
+/// The rule of the two functions below that this shape breaks; empty: they take it.
+std::string max_pool_broken_rule(const PoolShape& shape);
 
 /// y (N,C,P,Q) and, for the backward pass, the winning place of each window as r * window + s (the first in
 /// row-major order on a tie; a NaN beats everything). `winners` may be null.

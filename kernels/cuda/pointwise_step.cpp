@@ -112,7 +112,16 @@ StageCandidate relu() {
   return {"relu", claims_one<Relu>, make<ReluStep>};
 }
 StageCandidate max_pool() {
-  return {"max_pool", claims_one<MaxPool>, make<MaxPoolStep>};
+  const auto rule = [](const Operation& operation) -> std::string {
+    const auto* const pool = std::get_if<MaxPool>(&operation.work);
+    return pool == nullptr ? "" : max_pool_broken_rule(pool->shape);
+  };
+  return {"max_pool",
+          [](std::span<const Operation> operations) -> std::size_t {
+            const auto* const pool = std::get_if<MaxPool>(&operations.front().work);
+            return pool != nullptr && max_pool_broken_rule(pool->shape).empty() ? 1 : 0;
+          },
+          make<MaxPoolStep>, Origin::only, rule};
 }
 StageCandidate loss() {
   return {"softmax_cross_entropy", claims_one<SoftmaxCrossEntropy>, make<LossStep>};

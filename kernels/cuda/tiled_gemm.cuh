@@ -211,11 +211,19 @@ inline std::int64_t gemm_workspace(std::int64_t M, std::int64_t N, std::int64_t 
   return sizes.splits > 1 ? static_cast<std::int64_t>(sizes.splits) * M * N : 0;
 }
 
-/// Grids and indices fit: rows of tiles in y, and 31 bits for each matrix.
+/// The rule that results and operands break which are too large for 31-bit indices.
+inline constexpr const char* kTooManyElements =
+    "an operand or the result has 2^31 elements or more: fewer samples at a time fit, by a smaller --batch "
+    "or "
+    "by more slices of it";
+
+/// Rows of a result: their tiles lie along y of a grid.
+inline constexpr std::int64_t kMostRows = std::int64_t{65535} * SmallTile::kM;
+
+/// Indices of 31 bits are enough for each matrix.
 inline bool supports_gemm(std::int64_t M, std::int64_t N, std::int64_t K) {
   constexpr std::int64_t kLargest = std::int64_t{1} << 31;
-  return ceil_divide(M, SmallTile::kM) <= 65535 && M * N < kLargest && M * K < kLargest && N * K < kLargest &&
-         std::max({M, N, K}) < kLargest / 2;
+  return M * N < kLargest && M * K < kLargest && N * K < kLargest && std::max({M, N, K}) < kLargest / 2;
 }
 
 template <class Tile, class A, class B, class Epilogue>

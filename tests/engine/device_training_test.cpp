@@ -77,6 +77,19 @@ TEST(DeviceTraining, HasTheLossesOfTheCpuForAnEpoch) {
   }
 }
 
+/// Few steps, for the emulator's sake; a batch whose second convolution has large tiles.
+TEST(DeviceTraining, MnistCnnEqualsTheCpuAfter3Steps) {
+  const auto trained_on = [](Device device) {
+    RunConfig config = lenet_on(device, 5);
+    config.model = "mnist-cnn";
+    config.learning_rate.lr = 0.05;
+    return train_steps(config, data(), 3);
+  };
+  const Trained trained = trained_on(kTested);
+  EXPECT_LE(relative_error(trained.parameters, trained_on(Device::cpu).parameters), kBound);
+  EXPECT_GE(smallest_layer_change(trained), kLeastChange);
+}
+
 struct Split {
   std::string name;
   ParallelOptions options;

@@ -47,6 +47,7 @@ TEST_P(DeviceOperations, MatchTheOracleInAnyOrder) {
 #endif
 
 INSTANTIATE_TEST_SUITE_P(Stages, DeviceOperations, testing::ValuesIn(stage_cases()), stage_case_name);
+INSTANTIATE_TEST_SUITE_P(Tiles, DeviceOperations, testing::ValuesIn(many_tiles_cases()), stage_case_name);
 
 TEST(DeviceBackend, KeepsThePromisesOfTheSeam) {
   const auto backend = backend_in_order(0);

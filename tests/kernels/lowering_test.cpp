@@ -23,6 +23,11 @@ std::size_t claims_small(std::span<const Operation> operations) {
   return 1;
 }
 
+std::string rule_of_small(const Operation& operation) {
+  const auto* work = std::get_if<Convolution>(&operation.work);
+  return work == nullptr || work->shape.R <= 5 ? "" : "a filter has at most 5 rows";
+}
+
 /// Supports convolution + ReLU, but 3x3 filters only.
 std::size_t claims_fused(std::span<const Operation> operations) {
   if (operations.size() < 2 || !std::holds_alternative<Relu>(operations[1].work)) return 0;
@@ -36,10 +41,11 @@ std::unique_ptr<std::string> make(std::span<const Operation> claimed, NameContex
 }
 
 std::string lowered(const StageCase& stage, KernelChoice choice = KernelChoice::automatic) {
-  const NameCandidate candidates[] = {{"fused", claims_fused, make<'F'>, Origin::custom},
-                                      {"conv", claims_small<Convolution>, make<'c'>, Origin::library},
-                                      {"relu", claims_small<Relu>, make<'r'>},
-                                      {"pool", claims_small<MaxPool>, make<'p'>}};
+  const NameCandidate candidates[] = {
+      {"fused", claims_fused, make<'F'>, Origin::custom},
+      {"conv", claims_small<Convolution>, make<'c'>, Origin::library, rule_of_small},
+      {"relu", claims_small<Relu>, make<'r'>},
+      {"pool", claims_small<MaxPool>, make<'p'>}};
   NameContext context;
   std::string names;
   for (const auto& kernel : lower<NameContext>(stage.operations, candidates, context, choice))
@@ -74,7 +80,9 @@ TEST(Lowering, NamesTheLayerThatNoKernelSupports) {
   const std::string message =
       refusal(StageBuilder("seven", 1, 1, 9, 9).convolution(2, 3, 3).convolution(4, 7, 7, 1, 2).build());
   EXPECT_NE(message.find("conv2"), std::string::npos) << message;
-  EXPECT_NE(message.find("convolution 2x7x7 -> 4x5x5, filter 7x7, padding 2"), std::string::npos) << message;
+  EXPECT_NE(message.find("convolution 2x7x7 -> 4x5x5, filter 7x7, padding 2 (a filter has at most 5 rows);"),
+            std::string::npos)
+      << message;
 }
 
 TEST(Lowering, KeepsToTheKernelsThatWereChosen) {

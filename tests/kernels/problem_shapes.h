@@ -117,6 +117,7 @@ inline std::vector<Problem<SoftmaxShape>> softmax_problems() {
       {"past_tile_of_32",   {  5,  33}},
       {"many_classes",      {  3, 1000}},
       {"batch_151",         {151,    3}},
+      {"batch_131_many_classes", {131, 40}},
       // clang-format on
   };
 }

@@ -109,6 +109,7 @@ std::vector<StageCase> stage_cases() {
                         .max_pool(s.window, s.stride)
                         .build());
   }
+  cases.push_back(StageBuilder("pool_relu", 3, 2, 7, 9).max_pool(2, 2).relu().build());
   for (const auto& [name, s] : linear_problems()) {
     cases.push_back(StageBuilder("linear_" + name, s.N, s.C, 1, 1).linear(s.K).build());
     cases.push_back(StageBuilder("linear_relu_" + name, s.N, s.C, 1, 1).linear(s.K).relu().build());
@@ -162,6 +163,16 @@ std::vector<StageCase> stage_cases() {
                         .build());
   }
   return cases;
+}
+
+std::vector<StageCase> many_tiles_cases() {
+  return {
+      StageBuilder("many_tiles_of_pixels", 1, 33, 45, 47).convolution(35, 1, 2, 1, 1).relu().build(),
+      StageBuilder("many_tiles_of_weights", 1, 72, 4, 5).convolution(130, 3, 3, 1, 1).relu().build(),
+      StageBuilder("many_tiles_of_outputs", 130, 18, 1, 1).linear(650).relu().build(),
+      StageBuilder("many_tiles_of_inputs", 130, 650, 1, 1).linear(18).relu().build(),
+      StageBuilder("many_tiles_of_linear_weights", 3, 650, 1, 1).linear(130).relu().build(),
+  };
 }
 
 std::string stage_case_name(const ::testing::TestParamInfo<StageCase>& info) {

@@ -63,6 +63,11 @@ class StageBuilder {
 /// Every stage a backend has to get right.
 std::vector<StageCase> stage_cases();
 
+/// Shapes whose results have as many tiles as those of large batches and models, for backends that choose
+/// their kernels by that: at least 32 tiles of 64x64 with a rest at both sides, in each product of a
+/// convolution and of a linear layer; the first with its reduction split as well.
+std::vector<StageCase> many_tiles_cases();
+
 /// For INSTANTIATE_TEST_SUITE_P.
 std::string stage_case_name(const ::testing::TestParamInfo<StageCase>& info);
 

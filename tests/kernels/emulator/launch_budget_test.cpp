@@ -4,8 +4,10 @@
 // launched here at least once, so that none escapes.
 //
 // A launch is named like its kernel without "_kernel" (kernel_of() knows the others); of a kernel's template
-// variants the largest budget of registers and shared memory counts, and the smallest of threads.
+// variants the largest budget of registers and shared memory counts, and the smallest of threads. The matrix
+// products are told apart, by their names and by the shared memory of their tiles.
 #include <algorithm>
+#include <fnmatch.h>
 #include <fstream>
 #include <map>
 #include <set>
@@ -26,6 +28,7 @@ constexpr std::size_t kWarp = 32;
 
 struct Budget {
   std::size_t registers = 0, shared_bytes = 0, threads = 1024;
+  std::size_t variants = 0;  ///< instances of a template
 };
 
 /// By the kernel's name without "_kernel" and template arguments.
@@ -45,6 +48,7 @@ const std::map<std::string, Budget>& budgets() {
       budget.registers = std::max(budget.registers, variant.registers);
       budget.shared_bytes = std::max(budget.shared_bytes, variant.shared_bytes);
       budget.threads = std::min(budget.threads, variant.threads);
+      ++budget.variants;
     }
     return budgets;
   }();
@@ -58,7 +62,8 @@ std::string kernel_of(const std::string& launch) {
 
 struct Findings {
   std::set<std::string> launched;
-  std::set<std::string> refused;  ///< why, as often as it may have happened
+  std::set<std::string> refused;                           ///< why, as often as it may have happened
+  std::set<std::pair<std::string, std::size_t>> products;  ///< launches of tiled_gemm, and their tiles' bytes
 };
 Findings& findings() {
   static Findings all;
@@ -68,7 +73,8 @@ Findings& findings() {
 class BudgetObserver final : public emulator::Observer {
  public:
   void launch_begins(const emulator::Grid& grid) override {
-    name_ = kernel_of(grid.name);
+    launch_ = grid.name;
+    name_ = kernel_of(launch_);
     findings().launched.insert(name_);
     const auto found = budgets().find(name_);
     if (found == budgets().end()) {
@@ -92,6 +98,7 @@ class BudgetObserver final : public emulator::Observer {
     for (const emulator::SharedVariable& variable : block.shared) {
       if (variable.key != nullptr) bytes += variable.bytes;
     }
+    if (name_ == "tiled_gemm") findings().products.insert({launch_, bytes});
     const auto found = budgets().find(name_);
     if (found != budgets().end() && bytes > found->second.shared_bytes) {
       refuse(std::to_string(bytes) + " bytes of static shared memory, the table says " +
@@ -113,7 +120,7 @@ class BudgetObserver final : public emulator::Observer {
 
  private:
   void refuse(const std::string& why) { findings().refused.insert(name_ + ": " + why); }
-  std::string name_;
+  std::string launch_, name_;
 };
 
 void look_at_all_launches() {
@@ -125,6 +132,7 @@ void look_at_all_launches() {
 /// Small shapes and large ones, so that both tiles, one block and many, and every template variant run.
 std::vector<StageCase> stages() {
   std::vector<StageCase> chosen = stage_cases();
+  std::ranges::copy(many_tiles_cases(), std::back_inserter(chosen));
   const auto is_slow = [](const StageCase& stage) {
     return stage.name.find("mnist_cnn") != std::string::npos;
   };
@@ -158,6 +166,57 @@ TEST(LaunchBudget, EveryKernelIsLaunchedAndStaysWithinIt) {
   for (const auto& [kernel, budget] : budgets()) {
     EXPECT_TRUE(findings().launched.contains(kernel)) << kernel << " was never launched: nothing was proven";
   }
+  EXPECT_EQ(findings().products.size(), budgets().at("tiled_gemm").variants)
+      << "a product in large or in small tiles was never launched";
+}
+
+/// What tests/gpu/accept runs under compute-sanitizer: a filter of the GPU's test program.
+std::vector<std::string> sanitized_patterns() {
+  std::ifstream file(DML_SOURCE_DIR "/tests/gpu/accept");
+  std::ostringstream script;
+  script << file.rdbuf();
+  const std::string text = script.str();
+  const std::size_t begin = std::min(text.find("\nSMALL = ("), text.size());
+  const std::string lines = text.substr(begin, text.find(')', begin) - begin);
+  std::vector<std::string> patterns;
+  bool quoted = false;
+  for (const char letter : lines) {
+    if (letter == '\'') {
+      quoted = !quoted;
+      if (patterns.empty()) patterns.emplace_back();
+    } else if (quoted && letter == ':') {
+      patterns.emplace_back();
+    } else if (quoted) {
+      patterns.back() += letter;
+    }
+  }
+  return patterns;
+}
+
+TEST(LaunchBudget, EveryKernelIsLaunchedUnderTheSanitizer) {
+  const std::vector<std::string> patterns = sanitized_patterns();
+  ASSERT_GT(patterns.size(), 3U) << "the filter was not found";
+  const auto is_chosen = [&](const std::string& test) {
+    return std::ranges::any_of(
+        patterns, [&](const std::string& pattern) { return fnmatch(pattern.c_str(), test.c_str(), 0) == 0; });
+  };
+  look_at_all_launches();
+  const auto backend = emulator::make_backend({});
+  const auto run = [&](const std::string& suite, const std::vector<StageCase>& cases) {
+    for (const StageCase& stage : cases) {
+      if (!is_chosen(suite + "/DeviceOperations.MatchTheOracle/" + stage.name)) continue;
+      EXPECT_TRUE(check_stage(*backend, stage, Values::small_integers)) << stage.name;
+    }
+  };
+  run("Stages", stage_cases());
+  run("Tiles", many_tiles_cases());
+  if (is_chosen("DeviceBackend.OptimizersFollowTheirFormulas")) check_optimizers(*backend);
+  for (const auto& [kernel, budget] : budgets()) {
+    // A sum over ranks, and what a loop over steps does between two of them.
+    if (kernel == "sum_copies" || kernel == "advance_cursor") continue;
+    EXPECT_TRUE(findings().launched.contains(kernel)) << kernel;
+  }
+  EXPECT_EQ(findings().products.size(), budgets().at("tiled_gemm").variants);
 }
 
 // ---- and whoever goes beyond is found
