@@ -154,6 +154,19 @@ TEST_F(EndToEnd, UnwritableRunDirectory) {
   expect_refusal(short_run("--run-dir /dev/null/run --mode data-parallel"), 74, {"/dev/null/run"});
 }
 
+TEST_F(EndToEnd, ARunThatCannotBeginLeavesNoRunDirectory) {
+  const fs::path folder = directory_ / "above" / "run";
+  for (const std::string mode : {"--mode single", "--mode data-parallel --ranks 2"}) {
+    run("train --data-dir /nonexistent " + mode + " --run-dir " + folder.string() + "/");
+    EXPECT_FALSE(fs::exists(directory_ / "above")) << mode;
+  }
+  fs::create_directories(folder);
+  std::ofstream(folder / "notes.txt") << "not ours\n";
+  run("train --data-dir /nonexistent --run-dir " + folder.string());
+  EXPECT_TRUE(fs::exists(folder / "notes.txt"));
+  EXPECT_FALSE(fs::exists(folder / "metrics.jsonl"));
+}
+
 TEST_F(EndToEnd, NothingToResume) {
   expect_refusal(short_run("--run-dir " + (directory_ / "empty").string() + " --resume"), 74, {"empty"});
 }
