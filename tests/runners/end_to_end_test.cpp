@@ -391,6 +391,23 @@ TEST_F(EndToEnd, RanksWithDifferentFlagsRefuseToTrain) {
   EXPECT_NE(second.wait(kLimit).exit_code, 0);
 }
 
+TEST_F(EndToEnd, RanksThatWouldNotEndTogetherRefuseToTrain) {
+  const std::string line = short_run("--mode data-parallel --deadline 20 ");
+  const std::string run_dir = "--run-dir " + (directory_ / "run").string();
+  int port = some_port() + 6;
+  for (const auto& [flags, setting] : std::map<std::string, std::string>{
+           {"--steps 5", "steps"}, {"--eval-every 0", "eval_every"}, {run_dir, "run_dir"}}) {
+    Program second(DML_ENGINE, split(line), launched(variables(), 1, port));
+    Program first(DML_ENGINE, split(line + flags), launched(variables(), 0, port));
+    const ProgramResult result = first.wait(kLimit);
+    EXPECT_EQ(result.exit_code, 64) << result.errors;
+    EXPECT_NE(result.errors.find(setting + ": "), std::string::npos) << result.errors;
+    EXPECT_EQ(second.wait(kLimit).exit_code, 64);
+    port += 2;
+  }
+  EXPECT_FALSE(fs::exists(directory_ / "run"));
+}
+
 TEST_F(EndToEnd, ARankThatIsAloneGivesUpAtTheDeadline) {
   Program program(DML_ENGINE, split(short_run("--mode data-parallel --deadline 1")),
                   launched(variables(), 0, some_port() + 4));
