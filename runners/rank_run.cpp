@@ -1,6 +1,7 @@
 #include "runners/rank_run.h"
 
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <unistd.h>
 #include <vector>
@@ -26,6 +27,27 @@ std::string stage_name(const ModelSpec& model, const Stage& stage) {
   const std::string& first = layer_name(model.layers[static_cast<std::size_t>(stage.first_layer)]);
   const std::string& last = layer_name(model.layers[static_cast<std::size_t>(stage.last_layer - 1)]);
   return first == last ? first : first + ".." + last;
+}
+
+/// What every rank must have been started with: what decides the weights, and what decides which
+/// communication follows which.
+std::string common_settings(const Invocation& invocation) {
+  const RunConfig& config = invocation.config;
+  auto json = nlohmann::json::parse(canonical_configuration(config));
+  json["command"] = to_string(invocation.command);
+  json["epochs"] = config.epochs;
+  if (config.steps) json["steps"] = *config.steps;
+  json["eval_every"] = config.eval_every_epochs;
+  json["checkpoint_every"] = config.checkpoint_every_steps;
+  json["run_dir"] = config.run_dir.empty() ? "none" : "given";  // hosts may have it in different places
+  json["resume"] = config.resume;
+  json["explain_kernels"] = invocation.explain_kernels;
+  if (invocation.command == Command::benchmark) {
+    const BenchmarkOptions& benchmark = invocation.benchmark;
+    json["benchmark"] = {
+        {"warmup_steps", benchmark.warmup_steps}, {"steps", benchmark.steps}, {"rounds", benchmark.rounds}};
+  }
+  return json.dump();
 }
 
 /// Where no exception reaches the main thread any more.
@@ -63,7 +85,7 @@ RankRun::RankRun(const Invocation& invocation, const RankContext& context)
   backend_ = make_backend(config, context.local_rank);
   host_communicator_ = connect(context, config.deadline);
   HostStream stream;
-  check_agreement(*host_communicator_, stream, canonical_configuration(config), data_);
+  check_agreement(*host_communicator_, stream, common_settings(invocation), data_);
   device_communicator_ =
       make_device_communicator(config, context.local_rank, *host_communicator_, *backend_,
                                [&context](const PeerError& error) { end_process(context, error); });

@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <filesystem>
 
 #include "engine/run/atomic_file.h"
 #include "kernels/base/error.h"
@@ -19,6 +18,17 @@ std::FILE* open_to_append(const std::string& path) {
   return file;
 }
 
+/// The folder and those above it that do not exist, the innermost first.
+std::vector<std::filesystem::path> missing_folders(const std::string& path) {
+  std::vector<std::filesystem::path> missing;
+  std::error_code error;
+  for (std::filesystem::path folder = std::filesystem::absolute(path, error).lexically_normal();
+       folder.has_relative_path() && !std::filesystem::exists(folder, error); folder = folder.parent_path()) {
+    if (folder.has_filename()) missing.push_back(folder);  // not "runs/", which is "runs" once more
+  }
+  return missing;
+}
+
 std::int64_t now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::steady_clock::now().time_since_epoch())
@@ -27,8 +37,9 @@ std::int64_t now_ns() {
 
 }  // namespace
 
-RunDirectory::RunDirectory(const std::string& path, bool resume) : path_(path) {
+RunDirectory::RunDirectory(const std::string& path, bool resume) : path_(path), begun_(resume) {
   std::error_code error;
+  const std::vector<std::filesystem::path> missing = missing_folders(path);
   std::filesystem::create_directories(path, error);
   if (error)
     throw IoError("cannot create --run-dir " + path + ": " + error.message() + "; choose another folder");
@@ -42,9 +53,19 @@ RunDirectory::RunDirectory(const std::string& path, bool resume) : path_(path) {
   if (error)
     throw IoError("cannot write to --run-dir " + path + ": " + error.message() + "; choose another folder");
   metrics_.reset(open_to_append(file("metrics.jsonl")));
+  made_ = missing;
 }
 
-void RunDirectory::write(const std::string& name, const std::string& text) const {
+RunDirectory::~RunDirectory() {
+  if (begun_) return;
+  std::error_code ignored;
+  const std::string metrics = file("metrics.jsonl");
+  if (std::filesystem::is_empty(metrics, ignored)) std::filesystem::remove(metrics, ignored);
+  for (const std::filesystem::path& folder : made_) std::filesystem::remove(folder, ignored);  // if empty
+}
+
+void RunDirectory::write(const std::string& name, const std::string& text) {
+  begun_ = true;
   write_file_atomically(file(name), text);
 }
 

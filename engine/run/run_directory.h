@@ -10,8 +10,10 @@
 #pragma once
 
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace dml {
 
@@ -21,11 +23,15 @@ class RunDirectory {
   /// Creates the folder, or opens one to go on (`resume`). Throws IoError when it cannot be written to,
   /// UsageError when it holds a run already and this one does not resume it.
   RunDirectory(const std::string& path, bool resume);
+  RunDirectory(const RunDirectory&) = delete;
+  RunDirectory& operator=(const RunDirectory&) = delete;
+  /// Takes back what was made for a run that failed before it wrote run.json.
+  ~RunDirectory();
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
   /// Writes a whole file, atomically.
-  void write(const std::string& name, const std::string& text) const;
+  void write(const std::string& name, const std::string& text);
   /// Appends one line to metrics.jsonl; it is on its way to the disk when this returns.
   void append_metric(const std::string& json_line);
 
@@ -34,6 +40,8 @@ class RunDirectory {
     void operator()(std::FILE* file) const noexcept { std::fclose(file); }
   };
   std::string path_;
+  std::vector<std::filesystem::path> made_;  ///< folders that were not there before, the innermost first
+  bool begun_ = false;                       ///< the folder holds a run
   std::unique_ptr<std::FILE, Close> metrics_;
 };
 

@@ -1,11 +1,13 @@
 #include "engine/train/session.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/model/zoo.h"
 #include "engine/parallel/buckets.h"
 #include "engine/parallel/check.h"
 #include "engine/parallel/modes.h"
+#include "engine/train/agreement.h"
 
 namespace dml {
 namespace {
@@ -21,6 +23,16 @@ void check_data_fits(const ModelSpec& model, const Dataset& data) {
   throw UsageError("--model " + model.name + " takes " + text(model.input) + " images of " +
                    std::to_string(model.classes) + " classes, but " + data.name + " has " + text(image) +
                    " images of " + std::to_string(data.classes) + " classes; choose another --dataset");
+}
+
+/// `findings`: where each rank first saw a value that is not finite, empty where it saw none.
+NegativeResult not_finite_loss(const std::vector<std::string>& findings) {
+  std::string where = "in the sum over samples";
+  for (std::size_t rank = findings.size(); rank-- > 0;) {
+    if (!findings[rank].empty()) where = "on rank " + std::to_string(rank) + ": " + findings[rank];
+  }
+  return NegativeResult("the test loss is NaN or infinite, " + where +
+                        ". These weights are of no use; where training made them, lower --lr");
 }
 
 }  // namespace
@@ -137,6 +149,7 @@ Evaluation Session::evaluate() {
   const int replica = topology_.replica_of(rank());
   Timeline training = timeline_;  // what evaluation records is not part of training
   std::vector<double> sums(3, 0.0);
+  std::string not_finite;
   StepBatch batch;
   batch.micro_batches.resize(1);
   std::vector<std::int64_t>& samples = batch.micro_batches.front();
@@ -147,6 +160,7 @@ Evaluation Session::evaluate() {
     for (std::int64_t i = first; i < end; ++i) samples.push_back(i * topology_.replicas + replica);
     batch.samples = end - first;
     const StepOutcome outcome = test_executor_->run(program, batch, {});
+    if (not_finite.empty()) not_finite = outcome.not_finite;
     if (!topology_.is_last_stage(rank())) continue;
     sums[0] += outcome.loss_sum;
     sums[1] += static_cast<double>(outcome.correct);
@@ -154,6 +168,7 @@ Evaluation Session::evaluate() {
   }
   communicator_.all_reduce(view_of(std::span(sums)), *stream_);
   timeline_ = std::move(training);
+  if (!std::isfinite(sums[0])) throw not_finite_loss(gather_texts(communicator_, *stream_, not_finite));
   DML_ASSERT(sums[2] == static_cast<double>(total), "every test sample is evaluated exactly once");
   return {sums[0] / sums[2], sums[1] / sums[2], total};
 }

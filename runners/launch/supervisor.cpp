@@ -184,7 +184,10 @@ class Supervisor {
       }
     }
     const bool bad = report.state == RankReport::State::failed || report.state == RankReport::State::killed;
-    if (!bad) return;
+    // It was not yet listening. Others that are wait for it to join, which it never will.
+    const bool never_joined =
+        report.state == RankReport::State::stopped && WIFSIGNALED(status) && report.step < 0;
+    if (!bad && !never_joined) return;
     const bool lost_peer = report.failure && report.failure->lost_peer;
     const Clock::time_point end_of_collection =
         Clock::now() + (lost_peer ? kCollectAfterLostPeer : kCollectAfterCause);

@@ -154,6 +154,19 @@ TEST_F(EndToEnd, UnwritableRunDirectory) {
   expect_refusal(short_run("--run-dir /dev/null/run --mode data-parallel"), 74, {"/dev/null/run"});
 }
 
+TEST_F(EndToEnd, ARunThatCannotBeginLeavesNoRunDirectory) {
+  const fs::path folder = directory_ / "above" / "run";
+  for (const std::string mode : {"--mode single", "--mode data-parallel --ranks 2"}) {
+    run("train --data-dir /nonexistent " + mode + " --run-dir " + folder.string() + "/");
+    EXPECT_FALSE(fs::exists(directory_ / "above")) << mode;
+  }
+  fs::create_directories(folder);
+  std::ofstream(folder / "notes.txt") << "not ours\n";
+  run("train --data-dir /nonexistent --run-dir " + folder.string());
+  EXPECT_TRUE(fs::exists(folder / "notes.txt"));
+  EXPECT_FALSE(fs::exists(folder / "metrics.jsonl"));
+}
+
 TEST_F(EndToEnd, NothingToResume) {
   expect_refusal(short_run("--run-dir " + (directory_ / "empty").string() + " --resume"), 74, {"empty"});
 }
@@ -170,6 +183,13 @@ TEST_F(EndToEnd, WeightsOfAnotherModel) {
   const std::string path = directory_ / "lenet.safetensors";
   ASSERT_EQ(run(short_run("--save-to " + path)).exit_code, 0);
   expect_refusal(short_run("--model mnist-cnn --init-from " + path), 65, {path});
+}
+
+TEST_F(EndToEnd, AnUpdateThatLeavesNoLossToEvaluate) {
+  const std::string run_dir = (directory_ / "run").string();
+  expect_refusal(short_run("--lr 1e6 --steps 2 --run-dir " + run_dir), 1, {"the test loss is", "layer fc2"});
+  EXPECT_FALSE(fs::exists(run_dir + "/result.json"));
+  EXPECT_FALSE(fs::exists(run_dir + "/weights.safetensors"));
 }
 
 TEST_F(EndToEnd, MissingData) {
@@ -376,6 +396,23 @@ TEST_F(EndToEnd, RanksWithDifferentFlagsRefuseToTrain) {
   EXPECT_EQ(result.exit_code, 64) << result.errors;
   EXPECT_NE(result.errors.find("lr"), std::string::npos) << result.errors;
   EXPECT_NE(second.wait(kLimit).exit_code, 0);
+}
+
+TEST_F(EndToEnd, RanksThatWouldNotEndTogetherRefuseToTrain) {
+  const std::string line = short_run("--mode data-parallel --deadline 20 ");
+  const std::string run_dir = "--run-dir " + (directory_ / "run").string();
+  int port = some_port() + 6;
+  for (const auto& [flags, setting] : std::map<std::string, std::string>{
+           {"--steps 5", "steps"}, {"--eval-every 0", "eval_every"}, {run_dir, "run_dir"}}) {
+    Program second(DML_ENGINE, split(line), launched(variables(), 1, port));
+    Program first(DML_ENGINE, split(line + flags), launched(variables(), 0, port));
+    const ProgramResult result = first.wait(kLimit);
+    EXPECT_EQ(result.exit_code, 64) << result.errors;
+    EXPECT_NE(result.errors.find(setting + ": "), std::string::npos) << result.errors;
+    EXPECT_EQ(second.wait(kLimit).exit_code, 64);
+    port += 2;
+  }
+  EXPECT_FALSE(fs::exists(directory_ / "run"));
 }
 
 TEST_F(EndToEnd, ARankThatIsAloneGivesUpAtTheDeadline) {

@@ -37,7 +37,7 @@ int wait_for_peers(const RankContext& context, milliseconds patience) {
 }
 
 int behave(const std::string& behaviour, const RankContext& context) {
-  report_progress(context, 7);
+  if (behaviour != "join") report_progress(context, 7);
   if (behaviour == "succeed") return 0;
   if (behaviour == "speak") {
     std::printf("result of rank %d\n", context.rank);
@@ -70,6 +70,11 @@ int behave(const std::string& behaviour, const RankContext& context) {
     return 0;
   }
   if (behaviour == "wait") return wait_for_peers(context, milliseconds(20000));
+  if (behaviour == "join") {  // the others wait for rank 0 and hear nothing; it is not yet listening
+    if (context.rank != 0) signal(SIGTERM, SIG_IGN);
+    std::this_thread::sleep_for(milliseconds(20000));
+    return 0;
+  }
   return 64;
 }
 

@@ -183,6 +183,15 @@ TEST_F(SupervisorTest, ASecondSignalKills) {
   EXPECT_LT(elapsed_, milliseconds(2000));
 }
 
+TEST_F(SupervisorTest, ASignalThatOneRankDiesOfBeforeItJoinedEndsTheOthers) {
+  std::thread sender = send_later(SIGTERM, milliseconds(300));
+  const Verdict verdict = run("join");
+  sender.join();
+  EXPECT_EQ(verdict.exit_code, 143);
+  EXPECT_EQ(verdict.message, "");
+  EXPECT_LT(elapsed_, milliseconds(5000));
+}
+
 TEST_F(SupervisorTest, OnlyRankZeroWritesToStdoutAndOthersArePrefixed) {
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
