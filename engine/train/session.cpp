@@ -1,11 +1,13 @@
 #include "engine/train/session.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/model/zoo.h"
 #include "engine/parallel/buckets.h"
 #include "engine/parallel/check.h"
 #include "engine/parallel/modes.h"
+#include "engine/train/agreement.h"
 
 namespace dml {
 namespace {
@@ -21,6 +23,16 @@ void check_data_fits(const ModelSpec& model, const Dataset& data) {
   throw UsageError("--model " + model.name + " takes " + text(model.input) + " images of " +
                    std::to_string(model.classes) + " classes, but " + data.name + " has " + text(image) +
                    " images of " + std::to_string(data.classes) + " classes; choose another --dataset");
+}
+
+/// `findings`: where each rank first saw a value that is not finite, empty where it saw none.
+NegativeResult not_finite_loss(const std::vector<std::string>& findings) {
+  std::string where = "in the sum over samples";
+  for (std::size_t rank = findings.size(); rank-- > 0;) {
+    if (!findings[rank].empty()) where = "on rank " + std::to_string(rank) + ": " + findings[rank];
+  }
+  return NegativeResult("the test loss is NaN or infinite, " + where +
+                        ". These weights are of no use; where training made them, lower --lr");
 }
 
 }  // namespace
@@ -119,6 +131,7 @@ std::vector<StepOutcome> Session::train_steps(std::span<const StepBatch> batches
 }
 
 Evaluation Session::evaluate() {
+  std::string not_finite;  // what this rank saw first
   const Program program = inference_step(topology_, rank());
   const std::int64_t total = data_.test.samples;
   const int replica = topology_.replica_of(rank());
@@ -131,6 +144,7 @@ Evaluation Session::evaluate() {
     const std::int64_t end = std::min(first + kEvaluationBatch, share);
     for (std::int64_t i = first; i < end; ++i) batch[0].push_back(i * topology_.replicas + replica);
     const StepOutcome outcome = test_executor_->run(program, batch, {});
+    if (not_finite.empty()) not_finite = outcome.not_finite;
     if (!topology_.is_last_stage(rank())) continue;
     sums[0] += outcome.loss_sum;
     sums[1] += static_cast<double>(outcome.correct);
@@ -138,6 +152,7 @@ Evaluation Session::evaluate() {
   }
   communicator_.all_reduce(view_of(std::span(sums)), *stream_);
   timeline_ = std::move(training);
+  if (!std::isfinite(sums[0])) throw not_finite_loss(gather_texts(communicator_, *stream_, not_finite));
   DML_ASSERT(sums[2] == static_cast<double>(total), "every test sample is evaluated exactly once");
   return {sums[0] / sums[2], sums[1] / sums[2], total};
 }

@@ -61,7 +61,8 @@ class Session {
                                        const std::function<void(std::int64_t)>& on_step);
   /// Waits for what a device still computes, and counts it as that.
   void finish_compute() { train_executor_->finish_compute(); }
-  /// Collective: the test split, each sample exactly once, shared among the replicas.
+  /// Collective: the test split, each sample exactly once, shared among the replicas. Throws NegativeResult
+  /// on every rank when the loss is not finite.
   [[nodiscard]] Evaluation evaluate();
 
   /// The parameters as named tensors over the arena, torch's names and layouts, in host memory. Ranks of a

@@ -209,6 +209,22 @@ TEST(Trainer, NamesStepAndLayerOfANaN) {
   }
 }
 
+TEST(Trainer, WeightsThatGiveNoLossAreNotEvaluated) {
+  for (const Way& way : {Way{Mode::single, 1}, Way{Mode::data_parallel, 2}, Way{Mode::model_parallel, 2}}) {
+    try {
+      run_world(small_run(way.mode, way.ranks), data(), [](Session& session) {
+        const auto offset = static_cast<std::size_t>(session.layout().weight(1).offset);
+        session.parameter_arena().as<float>()[offset] = std::nanf("");
+        session.parameters_changed();
+        (void)session.evaluate();
+      });
+      FAIL() << "a NaN was evaluated in " << to_string(way.mode);
+    } catch (const NegativeResult& error) {
+      EXPECT_NE(std::string(error.what()).find("conv2"), std::string::npos) << error.what();
+    }
+  }
+}
+
 TEST(Trainer, TimesAddUp) {
   for (const Way& way : {Way{Mode::single, 1}, Way{Mode::data_parallel, 2}, Way{Mode::model_parallel, 2}}) {
     RunConfig config = small_run(way.mode, way.ranks);

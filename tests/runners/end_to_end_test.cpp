@@ -185,6 +185,13 @@ TEST_F(EndToEnd, WeightsOfAnotherModel) {
   expect_refusal(short_run("--model mnist-cnn --init-from " + path), 65, {path});
 }
 
+TEST_F(EndToEnd, AnUpdateThatLeavesNoLossToEvaluate) {
+  const std::string run_dir = (directory_ / "run").string();
+  expect_refusal(short_run("--lr 1e6 --steps 2 --run-dir " + run_dir), 1, {"the test loss is", "layer fc2"});
+  EXPECT_FALSE(fs::exists(run_dir + "/result.json"));
+  EXPECT_FALSE(fs::exists(run_dir + "/weights.safetensors"));
+}
+
 TEST_F(EndToEnd, MissingData) {
   expect_refusal("train --dataset mnist --data-dir " + directory_.string() + " --quiet", 74,
                  {directory_.string()});
