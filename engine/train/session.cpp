@@ -144,6 +144,7 @@ std::vector<StepOutcome> Session::train_steps(std::span<const StepBatch> batches
 }
 
 Evaluation Session::evaluate() {
+  std::string not_finite;  // what this rank saw first
   const Program program = inference_step(topology_, rank());
   const std::int64_t total = data_.test.samples;
   const int replica = topology_.replica_of(rank());
