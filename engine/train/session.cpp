@@ -150,7 +150,6 @@ Evaluation Session::evaluate() {
   const int replica = topology_.replica_of(rank());
   Timeline training = timeline_;  // what evaluation records is not part of training
   std::vector<double> sums(3, 0.0);
-  std::string not_finite;
   StepBatch batch;
   batch.micro_batches.resize(1);
   std::vector<std::int64_t>& samples = batch.micro_batches.front();

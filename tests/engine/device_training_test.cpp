@@ -107,6 +107,13 @@ ParallelOptions replicas(int ranks, Aggregate aggregate) {
   return options;
 }
 
+/// Replicas that update alone and average after every step, which is the same computation.
+ParallelOptions averaging_replicas(int ranks, Aggregate aggregate) {
+  ParallelOptions options = replicas(ranks, aggregate);
+  options.local_steps = 1;
+  return options;
+}
+
 ParallelOptions stages(std::vector<int> split, Schedule schedule, int micro_batches) {
   ParallelOptions options;
   options.mode = Mode::model_parallel;
@@ -132,6 +139,7 @@ INSTANTIATE_TEST_SUITE_P(Lenet, DeviceSplit,
                          ::testing::Values(Split{"allreduce_2", replicas(2, Aggregate::allreduce)},
                                            Split{"allgather_2", replicas(2, Aggregate::allgather)},
                                            Split{"allgather_4", replicas(4, Aggregate::allgather)},
+                                           Split{"average_3", averaging_replicas(3, Aggregate::allreduce)},
                                            Split{"conv_fc", stages({2}, Schedule::sequential, 1)},
                                            Split{"conv_fc_gpipe_3", stages({2}, Schedule::gpipe, 3)},
                                            Split{"cuts_1_2_3", stages({1, 2, 3}, Schedule::gpipe, 4)}),
