@@ -126,6 +126,12 @@ class Demo {
       say("Data: " + dataset_ + " in " + folder);
       return;
     }
+    if (!invocation_.config.data.directory.empty()) {
+      throw IoError(
+          "--data-dir " + invocation_.config.data.directory +
+          " holds neither fashion-mnist nor mnist. `dml_engine doctor` lists what is looked for; without "
+          "--data-dir the usual places are tried.");
+    }
     dataset_ = "synthetic";
     std::fputs(
         "\n*** SYNTHETIC DATA *** No real data set was found, so the images are made up on the spot. Speeds "

@@ -81,9 +81,10 @@ std::string batch_meaning(const RunConfig& config) {
 RankRun::RankRun(const Invocation& invocation, const RankContext& context)
     : invocation_(invocation), context_(context), started_ns_(monotonic_ns()) {
   const RunConfig& config = invocation.config;
+  // First, so that a rank that cannot go on from here ends the others at once.
+  host_communicator_ = connect(context, config.deadline);
   data_ = load_dataset(config.data);
   backend_ = make_backend(config, context.local_rank);
-  host_communicator_ = connect(context, config.deadline);
   HostStream stream;
   check_agreement(*host_communicator_, stream, common_settings(invocation), data_);
   device_communicator_ =

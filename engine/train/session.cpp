@@ -194,6 +194,20 @@ std::vector<std::vector<NamedTensor>> Session::optimizer_state() {
   return slots;
 }
 
+void Session::check_weights() {
+  const std::vector<NamedTensor> tensors = weights();
+  for (const NamedTensor& tensor : tensors) {
+    const auto all_finite = [](const auto& values) {
+      return std::all_of(values.begin(), values.end(), [](auto value) { return std::isfinite(value); });
+    };
+    const bool finite = tensor.values.dtype == DType::f64 ? all_finite(tensor.values.as<double>())
+                                                          : all_finite(tensor.values.as<float>());
+    if (finite) continue;
+    throw NegativeResult("the last update left a NaN or an infinity in " + tensor.name +
+                         ". These weights are of no use; lower --lr");
+  }
+}
+
 void Session::gather_parameters() {
   for (int s = 0; s < topology_.stage_count() && topology_.stage_count() > 1; ++s) {
     const Stage& stage = topology_.stages[static_cast<std::size_t>(s)];

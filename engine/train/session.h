@@ -71,6 +71,8 @@ class Session {
   /// pipeline hold current values of their own stage only, until gather_parameters(). Valid until the next
   /// step.
   [[nodiscard]] std::vector<NamedTensor> weights();
+  /// Throws NegativeResult naming the first tensor of weights() that holds a NaN or an infinity.
+  void check_weights();
   /// Optimizer state by slot, each with the names and shapes of weights().
   [[nodiscard]] std::vector<std::vector<NamedTensor>> optimizer_state();
   [[nodiscard]] View parameter_arena() { return values_.host(); }

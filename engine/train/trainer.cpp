@@ -114,6 +114,7 @@ TrainResult Trainer::train() {
   while (cursor_.step < total_steps() && !result_.stopped) run_epoch();
   if (!session_.config().run_dir.empty() && cursor_.step != last_checkpoint_step_) write_checkpoint_now();
   session_.gather_parameters();
+  session_.check_weights();
 
   result_.steps = cursor_.step;
   result_.epochs = cursor_.epoch;

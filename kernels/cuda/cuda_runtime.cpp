@@ -1,3 +1,4 @@
+#include <atomic>
 #include <cstdio>
 
 #include "kernels/base/buffer.h"
@@ -9,16 +10,19 @@ namespace {
 constexpr int kLeastComputeMajor = 8;  // Ampere: cp.async and TF32 tensor cores
 constexpr std::size_t kStaticSharedLimit = std::size_t{48} << 10U;
 
+/// The last error that somebody was told of. A sticky one comes back from every later call.
+std::atomic<cudaError_t> told{cudaSuccess};
+
 /// A destructor cannot throw; what went wrong here comes up again at the next call that can.
 void report(cudaError_t error, const char* call) noexcept {
-  if (error == cudaSuccess || error == cudaErrorCudartUnloading) return;
+  if (error == cudaSuccess || error == cudaErrorCudartUnloading || told.exchange(error) == error) return;
   std::fprintf(stderr, "dml_engine: %s: %s\n", call, cudaGetErrorString(error));
 }
 
 [[noreturn]] void no_memory(std::size_t bytes, const std::string& kind, const std::string& purpose) {
   std::size_t free = 0, total = 0;
   std::string left;
-  if (cudaMemGetInfo(&free, &total) == cudaSuccess) {
+  if (kind == "GPU" && cudaMemGetInfo(&free, &total) == cudaSuccess) {
     left = "; " + mebibytes(free) + " of " + mebibytes(total) + " are free";
   }
   throw OutOfMemoryError("out of " + kind + " memory: " + mebibytes(bytes) + " for " + purpose +
@@ -30,6 +34,7 @@ void report(cudaError_t error, const char* call) noexcept {
 void check(cudaError_t error, const std::string& call) {
   if (error == cudaSuccess) return;
   static_cast<void>(cudaGetLastError());  // a sticky one stays all the same
+  told = error;
   const std::string what = call + ": " + cudaGetErrorString(error) + " (" + cudaGetErrorName(error) + ")";
   switch (error) {
     case cudaErrorInsufficientDriver:

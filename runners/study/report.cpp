@@ -227,6 +227,11 @@ void add_appendix(const StudySummary& summary, Document& document) {
                        plural(machine.value("usable_cores", std::int64_t{0}), "usable core") + ", " +
                        machine.value("system", ""));
   }
+  std::string libraries;
+  for (const nlohmann::json& library : summary.study.value("libraries", nlohmann::json::array())) {
+    libraries += (libraries.empty() ? "" : ", ") + library.get<std::string>();
+  }
+  row("libraries", libraries);
   row("written", study_text(summary, "written"));
   std::string seeds;
   for (const std::uint64_t seed : summary.seeds) seeds += (seeds.empty() ? "" : ", ") + std::to_string(seed);

@@ -58,7 +58,11 @@ Json about(const Invocation& invocation, const Environment& environment) {
   std::tm utc{};
   gmtime_r(&seconds, &utc);
   std::strftime(now, sizeof now, "%Y-%m-%d %H:%M UTC", &utc);
+  Json libraries = Json::array();
+  for (const LibraryVersion& library : library_versions())
+    libraries.push_back(library.name + " " + library.version);
   return {{"version", version()},
+          {"libraries", libraries},
           {"git_revision", git_revision()},
           {"command", joined(invocation.arguments)},
           {"written", now},

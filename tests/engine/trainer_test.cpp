@@ -170,6 +170,21 @@ TEST(Trainer, LossesAreMeansOverSamplesWhateverTheSplit) {
   }
 }
 
+TEST(Trainer, WeightsThatTheLastUpdateRuinedAreNoSuccess) {
+  for (const Way& way : {Way{Mode::single, 1}, Way{Mode::data_parallel, 2}, Way{Mode::model_parallel, 2}}) {
+    RunConfig config = small_run(way.mode, way.ranks);
+    config.steps = 1;
+    config.eval_every_epochs = 0;    // nobody looks at the weights afterwards
+    config.learning_rate.lr = 1e60;  // infinite in fp32
+    try {
+      train(config);
+      FAIL() << "ruined weights went unnoticed in " << to_string(way.mode);
+    } catch (const NegativeResult& error) {
+      EXPECT_NE(std::string(error.what()).find("conv1.weight"), std::string::npos) << error.what();
+    }
+  }
+}
+
 TEST(Trainer, NamesStepAndLayerOfANaN) {
   for (const Way& way : {Way{Mode::single, 1}, Way{Mode::data_parallel, 2}, Way{Mode::model_parallel, 2}}) {
     RunConfig config = small_run(way.mode, way.ranks);
