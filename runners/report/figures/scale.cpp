@@ -102,7 +102,7 @@ std::vector<std::string> tick_texts(const std::vector<double>& ticks) {
   for (const double tick : ticks) {
     const bool plain = largest < 1e9 && decimals <= 5;
     if (!plain || tick == 0) {
-      texts.push_back(value_text(tick));
+      texts.push_back(tick == 0 ? "0" : scientific_text(tick));
     } else {
       texts.push_back(decimals == 0 ? with_thousands(std::llround(tick)) : decimal(tick, decimals));
     }
