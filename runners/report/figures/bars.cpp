@@ -73,7 +73,7 @@ Svg bars(const Bars& plot, double width) {
   }
   const Range range = range_of(plot);
   const RowFrame frame(
-      std::move(rows),
+      rows,
       {.axis = plot.axis, .width = width, .row_height = 30, .range = range, .reference = plot.reference});
   SvgWriter writer;
   const double height = frame.draw(writer);

@@ -71,11 +71,11 @@ Svg dot_plot(const DotPlot& plot, double width) {
     const DotPlotArm& arm = plot.arms[i];
     rows.push_back({arm.name, labels[i], is_measured(arm.mean), has_anything(arm)});
   }
-  const RowFrame frame(std::move(rows), {.axis = plot.axis,
-                                         .width = width,
-                                         .row_height = 38,
-                                         .range = range_of(plot),
-                                         .reference = plot.reference});
+  const RowFrame frame(rows, {.axis = plot.axis,
+                              .width = width,
+                              .row_height = 38,
+                              .range = range_of(plot),
+                              .reference = plot.reference});
   SvgWriter writer;
   const double height = frame.draw(writer);
   for (std::size_t i = 0; i < plot.arms.size(); ++i) {

@@ -119,8 +119,8 @@ class SeriesWriter {
     for (const LinePoint& point : piece) {
       path += move_to(path.empty() ? 'M' : 'L', x_.at(point.x), y_.at(point.band->high));
     }
-    for (auto point = piece.rbegin(); point != piece.rend(); ++point) {
-      path += move_to('L', x_.at(point->x), y_.at(point->band->low));
+    for (std::size_t i = piece.size(); i-- > 0;) {
+      path += move_to('L', x_.at(piece[i].x), y_.at(piece[i].band->low));
     }
     writer_.path(path + "Z", "band " + arm_class(series.color));
   }

@@ -1,6 +1,7 @@
 #include "runners/report/figures/parts.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "runners/report/text_size.h"
 #include "runners/text.h"
@@ -13,6 +14,10 @@ struct Ticks {
   std::vector<std::string> texts;
 };
 
+std::string percent_text(double share) {
+  return std::abs(share) < 1e4 ? percent(share, 0) : scientific_text(100 * share) + " %";
+}
+
 /// As many as fit beside each other.
 Ticks fitting_ticks(const HorizontalAxis& axis) {
   constexpr double kGap = 18;
@@ -22,7 +27,7 @@ Ticks fitting_ticks(const HorizontalAxis& axis) {
     ticks.values = nice_ticks(axis.scale.low, axis.scale.high, about);
     ticks.texts = axis.percent ? std::vector<std::string>() : tick_texts(ticks.values);
     for (const double value : ticks.values) {
-      if (axis.percent) ticks.texts.push_back(percent(value, 0));
+      if (axis.percent) ticks.texts.push_back(percent_text(value));
     }
     const double widest = lines_width(ticks.texts, kSmallSize);
     if (ticks.values.size() < 2) break;

@@ -20,7 +20,7 @@ double text_height(const std::vector<std::string>& lines) {
 
 }  // namespace
 
-RowFrame::RowFrame(std::vector<FrameRow> rows, Options options) : options_(std::move(options)) {
+RowFrame::RowFrame(const std::vector<FrameRow>& rows, Options options) : options_(std::move(options)) {
   const bool compares = options_.reference && is_measured(options_.reference->value);
   if (!compares || options_.range.empty()) options_.reference.reset();
   top_ = 6;

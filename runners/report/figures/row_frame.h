@@ -30,7 +30,7 @@ class RowFrame {
     std::optional<ReferenceLine> reference = std::nullopt;
   };
 
-  RowFrame(std::vector<FrameRow> rows, Options options);
+  RowFrame(const std::vector<FrameRow>& rows, Options options);
 
   [[nodiscard]] const Scale& scale() const { return scale_; }
   /// The y of the middle of what is drawn in a row.

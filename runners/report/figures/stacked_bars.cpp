@@ -139,7 +139,7 @@ Svg stacked_bars(const StackedBars& plot, double width) {
   const Scale scale{0, longest(plot), lanes.from, lanes.to};
   const double height = draw_axis(
       writer, {scale, lanes.spans, lanes.bottom, plot.axis, width, plot.unit == StackedBars::Unit::share});
-  writer.append(std::move(names));
+  writer.append(names);
   for (std::size_t g = 0; g < plot.groups.size(); ++g) {
     for (std::size_t b = 0; b < plot.groups[g].bars.size(); ++b) {
       draw_bar(writer, plot, plot.groups[g].bars[b], scale, lanes.middle[g][b]);

@@ -94,7 +94,7 @@ Svg timeline(const Timeline& plot, double width) {
   const Scale scale{range.low(), range.high(), lanes.from, lanes.to};
   double height = lanes.bottom + 4;
   if (!range.empty()) height = draw_axis(writer, {scale, lanes.spans, lanes.bottom, plot.axis, width});
-  writer.append(std::move(names));
+  writer.append(names);
   for (std::size_t m = 0; m < plot.modes.size(); ++m) {
     for (std::size_t l = 0; l < plot.modes[m].lanes.size(); ++l) {
       draw_lane(writer, plot.modes[m].lanes[l], scale, lanes.middle[m][l]);
