@@ -45,11 +45,11 @@ struct TableBlock {
 
 /// A drawing and what a reader needs beside it.
 struct Figure {
-  std::string id;  ///< names its anchor and its file beside the Markdown: figures/ID.svg
-  std::string title;
-  Drawing drawing;
-  std::string how_to_read;  ///< shown after the words "How to read"; nothing when empty
-  std::string command;      ///< that makes it again; nothing when empty
+  std::string id = {};  ///< names its anchor and its file beside the Markdown: figures/ID.svg
+  std::string title = {};
+  Drawing drawing = {};
+  std::string how_to_read = {};  ///< shown after the words "How to read"; nothing when empty
+  std::string command = {};      ///< that makes it again; nothing when empty
   std::optional<TableBlock> table = std::nullopt;  ///< the numbers drawn
 };
 

@@ -91,8 +91,8 @@ class HtmlWriter {
       html_ += "</details>\n";
     }
     if (!block.command.empty()) {
-      html_ += "<p><strong>To make it again</strong></p>\n";
-      write_code(block.command);
+      html_ += "<p class=\"command\"><strong>To make it again</strong> <code>" + escape_xml(block.command) +
+               "</code></p>\n";
     }
     html_ += "</figcaption>\n";
   }

@@ -23,8 +23,8 @@ header { margin-bottom: 2.5rem; }
 .subtitle { color: var(--muted); margin: 0.75rem 0 0; max-width: 46rem; }
 main { min-width: 0; }
 main > * { max-width: 46rem; }
-main > .side-by-side { max-width: none; }
-main > :first-child, .side > :first-child { margin-top: 0; }
+main > .table { max-width: none; }
+main > :first-child, .side:first-child > :first-child { margin-top: 0; }
 p { margin: 0 0 1rem; }
 ul { margin: 0 0 1rem; padding-left: 1.25rem; }
 li { margin: 0.25rem 0; }
@@ -44,6 +44,8 @@ th, td { text-align: left; vertical-align: baseline; padding: 0.45rem 1.25rem 0.
   border-bottom: 1px solid var(--faint); }
 th { color: var(--muted); font-weight: 600; font-size: 0.8125rem; vertical-align: bottom;
   border-bottom-color: var(--muted); }
+td:not(:first-child), th:not(:first-child) { white-space: nowrap; }
+td:first-child { min-width: 9rem; }
 th.number, td.number { text-align: right; white-space: nowrap; padding-right: 0; padding-left: 1.25rem; }
 td.number + td:not(.number), th.number + th:not(.number) { padding-left: 1.5rem; }
 tbody tr:last-child td { border-bottom: 0; }
@@ -62,7 +64,8 @@ figure { margin: 2rem 0 2.5rem; padding: 1.25rem 1.25rem 1rem; border: 1px solid
 figcaption { margin-top: 1rem; color: var(--muted); font-size: 0.875rem; line-height: 1.55; }
 figcaption p { margin: 0 0 0.5rem; }
 figcaption strong { color: var(--ink); font-weight: 600; }
-figcaption pre { margin: 0.25rem 0 0.5rem; padding: 0.5rem 0.75rem; color: var(--ink); }
+.command code { white-space: pre-wrap; overflow-wrap: anywhere; user-select: all; color: var(--ink);
+  -webkit-box-decoration-break: clone; box-decoration-break: clone; }
 figcaption .table { margin: 0.5rem 0 0.75rem; color: var(--ink); }
 figcaption table { font-size: 0.8125rem; }
 summary { cursor: pointer; width: fit-content; margin: 0 0 0.5rem; }
@@ -76,8 +79,9 @@ nav .level-3 { display: none; }
 nav a { color: var(--muted); text-decoration: none; display: block; padding: 0.2rem 0; }
 nav a:hover { color: var(--accent); text-decoration: underline; }
 @media screen and (min-width: 60rem) {
+  main > .side-by-side { max-width: none; }
   .side-by-side { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 2.5rem; align-items: start; }
-  .side > figure:first-child { margin-top: 0; }
+  .side > :first-child { margin-top: 0; }
 }
 @media screen and (min-width: 77rem) {
   .page { display: grid; grid-template-columns: 11.5rem minmax(0, 1fr); column-gap: 3.5rem; }
@@ -93,7 +97,7 @@ nav a:hover { color: var(--accent); text-decoration: underline; }
   h1 { font-size: 1.625rem; }
   h2 { font-size: 1.3125rem; margin-top: 3rem; }
   .callout { font-size: 1.25rem; padding-left: 1rem; }
-  figure { border-width: 1px 0; border-radius: 0; padding: 1rem 0 0.75rem; }
+  figure { border-width: 1px 0 0; border-radius: 0; padding: 1rem 0 0; }
 }
 @page { size: A4; margin: 16mm; }
 @media print {
@@ -102,7 +106,8 @@ nav a:hover { color: var(--accent); text-decoration: underline; }
   .skip, nav, summary { display: none; }
   main > * { max-width: none; }
   h2, h3, h4, .figure-title { break-after: avoid; }
-  figure, .callout, tr, pre { break-inside: avoid; }
+  figure, .callout, .table, tr, pre { break-inside: avoid; }
+  thead { break-after: avoid; }
   figure { padding: 4mm; }
   .table, .drawing, pre { overflow: visible; }
   pre { white-space: pre-wrap; }

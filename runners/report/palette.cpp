@@ -41,7 +41,12 @@ const std::vector<Activity>& all_activities() {
 
 int heat_step(double value, double largest) {
   if (!(value > 0) || !(largest > 0)) return 0;
-  return std::clamp(static_cast<int>(std::ceil(value / largest * kHeatSteps)), 1, kHeatSteps);
+  return std::clamp(static_cast<int>(std::ceil(std::sqrt(value / largest) * kHeatSteps)), 1, kHeatSteps);
+}
+
+double heat_step_end(int step, double largest) {
+  const double root = static_cast<double>(step) / kHeatSteps;
+  return root * root * largest;
 }
 
 }  // namespace dml::report

@@ -29,7 +29,10 @@ std::string activity_class(Activity activity);
 const std::vector<Activity>& all_activities();
 
 inline constexpr int kHeatSteps = 8;
-/// 0 for none at all, otherwise 1 .. kHeatSteps; the largest value has the last step.
+/// 0 for none at all, otherwise 1 .. kHeatSteps; the largest value has the last step. Steps grow with the
+/// square root, because counts are skewed: one replica that has most of a class would leave all others pale.
 int heat_step(double value, double largest);
+/// The largest value of a step.
+double heat_step_end(int step, double largest);
 
 }  // namespace dml::report

@@ -38,8 +38,9 @@ svg .grid { stroke: var(--faint); stroke-width: 1; }
 svg .axis { stroke: var(--muted); stroke-width: 1; }
 svg .separator { stroke: var(--faint); stroke-width: 1; }
 svg .reference { stroke: var(--ink); stroke-width: 1.25; stroke-dasharray: 2 3; }
-svg .leader { stroke: var(--muted); stroke-width: 0.75; }
-svg .missing { fill: none; stroke: var(--faint); stroke-width: 1; stroke-dasharray: 2 2; }
+svg .leader { fill: none; stroke: var(--muted); stroke-width: 0.75; stroke-opacity: 0.7; }
+svg .key { fill: none; stroke: var(--arm); stroke-width: 3; }
+svg .missing { fill: none; stroke: var(--muted); stroke-opacity: 0.6; stroke-width: 1; stroke-dasharray: 2 2; }
 svg .arm-0 { --arm: var(--arm-0); } svg .arm-1 { --arm: var(--arm-1); } svg .arm-2 { --arm: var(--arm-2); }
 svg .arm-3 { --arm: var(--arm-3); } svg .arm-4 { --arm: var(--arm-4); } svg .arm-5 { --arm: var(--arm-5); }
 svg .arm-6 { --arm: var(--arm-6); } svg .arm-7 { --arm: var(--arm-7); }
@@ -47,8 +48,9 @@ svg .fill { fill: var(--arm); }
 svg .hatched { fill: var(--arm); fill-opacity: 0.45; stroke: var(--arm); stroke-width: 1.5; stroke-dasharray: 5 3; }
 svg .mean { fill: var(--arm); stroke: var(--paper); stroke-width: 2; }
 svg .hollow { fill: var(--paper); stroke: var(--arm); stroke-width: 2.5; }
-svg .seed { fill: var(--arm); fill-opacity: 0.45; }
+svg .seed { fill: var(--arm); fill-opacity: 0.6; }
 svg .interval { stroke: var(--arm); stroke-width: 3; stroke-linecap: round; }
+svg .halo { stroke: var(--paper); stroke-width: 3.5; stroke-linecap: square; }
 svg .whisker { stroke: var(--ink); stroke-width: 1.5; }
 svg .curve { fill: none; stroke: var(--arm); stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
 svg .dashed { stroke-dasharray: 6 4; }

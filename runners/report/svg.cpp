@@ -120,7 +120,7 @@ void SvgWriter::text(double x, double y, std::string_view text, const TextStyle&
   body_ += class_attribute(style.css_class) + ">" + escape_xml(text) + "</text>\n";
 }
 
-void SvgWriter::append(SvgWriter other) {
+void SvgWriter::append(const SvgWriter& other) {
   body_ += other.body_;
 }
 

@@ -66,7 +66,7 @@ class SvgWriter {
   void text(double x, double y, std::string_view text, const TextStyle& style = {});
 
   /// Everything another writer wrote, on top of what is here.
-  void append(SvgWriter other);
+  void append(const SvgWriter& other);
 
   [[nodiscard]] Svg finish(double width, double height, std::string label) &&;
 

@@ -31,12 +31,11 @@ bool breaks_after(char character) {
 std::vector<std::string> split_pieces(std::string_view text) {
   std::vector<std::string> pieces;
   bool ended = true;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool blank = text[i] == ' ';
-    if (ended && !(blank && !pieces.empty())) pieces.emplace_back();
-    if (pieces.empty()) pieces.emplace_back();
-    pieces.back() += text[i];
-    ended = blank || breaks_after(text[i]);
+  for (const char character : text) {
+    const bool blank = character == ' ';
+    if (pieces.empty() || (ended && !blank)) pieces.emplace_back();
+    pieces.back() += character;
+    ended = blank || breaks_after(character);
   }
   return pieces;
 }

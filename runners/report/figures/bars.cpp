@@ -12,12 +12,16 @@ namespace {
 constexpr double kThickness = 16;
 constexpr double kWhiskerEnd = 4;
 
-std::string bar_label(const Bar& bar) {
-  return bar.text.empty() || !is_measured(bar.value) ? value_text(bar.value) : bar.text;
-}
-
-bool is_known(const std::optional<Interval>& interval) {
-  return interval && is_measured(interval->low) && is_measured(interval->high);
+/// The labels given, and for the other bars their values with as many decimals as each other.
+std::vector<std::string> bar_labels(const Bars& plot) {
+  std::vector<double> values;
+  for (const Bar& bar : plot.bars) values.push_back(bar.value);
+  std::vector<std::string> labels = value_column(values);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const Bar& bar = plot.bars[i];
+    if (is_measured(bar.value) && !bar.text.empty()) labels[i] = bar.text;
+  }
+  return labels;
 }
 
 /// From zero, with a little air at the ends that are not zero.
@@ -25,7 +29,7 @@ Range range_of(const Bars& plot) {
   Range range;
   for (const Bar& bar : plot.bars) {
     range.include(bar.value);
-    if (is_known(bar.interval)) {
+    if (is_measured(bar.interval)) {
       range.include(bar.interval->low);
       range.include(bar.interval->high);
     }
@@ -41,18 +45,20 @@ Range range_of(const Bars& plot) {
   return from_zero;
 }
 
-void draw_bar(SvgWriter& writer, const Bar& bar, const Scale& scale, double y) {
+void draw_bar(SvgWriter& writer, const Bar& bar, const std::string& label, const Scale& scale, double y) {
   if (!is_measured(bar.value)) return;
   const double zero = scale.at(0);
   const double end = scale.at(bar.value);
   const std::string fill = arm_is_dashed(bar.color) ? "hatched " : "fill ";
   writer.rect(std::min(zero, end), y - kThickness / 2, std::abs(end - zero), kThickness,
-              fill + arm_class(bar.color), bar.name + ": " + bar_label(bar));
-  if (!is_known(bar.interval)) return;
+              fill + arm_class(bar.color), bar.name + ": " + label);
+  if (!is_measured(bar.interval)) return;
   const double low = scale.at(bar.interval->low);
   const double high = scale.at(bar.interval->high);
-  writer.line(low, y, high, y, "whisker");
-  for (const double x : {low, high}) writer.line(x, y - kWhiskerEnd, x, y + kWhiskerEnd, "whisker");
+  for (const std::string stroke : {"halo", "whisker"}) {
+    writer.line(low, y, high, y, stroke);
+    for (const double x : {low, high}) writer.line(x, y - kWhiskerEnd, x, y + kWhiskerEnd, stroke);
+  }
 }
 
 }  // namespace
@@ -60,19 +66,23 @@ void draw_bar(SvgWriter& writer, const Bar& bar, const Scale& scale, double y) {
 Svg bars(const Bars& plot, double width) {
   if (plot.bars.empty()) return empty_figure(plot.label, width);
   std::vector<FrameRow> rows;
-  for (const Bar& bar : plot.bars) rows.push_back({bar.name, bar_label(bar), is_measured(bar.value)});
+  const std::vector<std::string> labels = bar_labels(plot);
+  for (std::size_t i = 0; i < plot.bars.size(); ++i) {
+    const bool measured = is_measured(plot.bars[i].value);
+    rows.push_back({plot.bars[i].name, labels[i], measured, measured});
+  }
   const Range range = range_of(plot);
   const RowFrame frame(
-      std::move(rows),
+      rows,
       {.axis = plot.axis, .width = width, .row_height = 30, .range = range, .reference = plot.reference});
   SvgWriter writer;
   const double height = frame.draw(writer);
   for (std::size_t i = 0; i < plot.bars.size(); ++i) {
-    draw_bar(writer, plot.bars[i], frame.scale(), frame.middle(i));
+    draw_bar(writer, plot.bars[i], labels[i], frame.scale(), frame.middle(i));
   }
   if (!range.empty()) {
     const double zero = frame.scale().at(0);
-    writer.line(zero, frame.middle(0) - 15, zero, frame.middle(plot.bars.size() - 1) + 15, "axis");
+    for (const Span& span : frame.spans()) writer.line(zero, span.top, zero, span.bottom, "axis");
   }
   return std::move(writer).finish(width, height, plot.label);
 }

@@ -1,5 +1,6 @@
 #include "runners/report/figures/dot_plot.h"
 
+#include <algorithm>
 #include <array>
 
 #include "runners/report/figures/parts.h"
@@ -10,14 +11,23 @@ namespace dml::report {
 namespace {
 
 // Above and below the mean in turn, so that seeds with the same value stay apart and clear of the interval.
-constexpr std::array<double, 8> kJitter = {-8, 8, -11, 11, -6.5, 6.5, -9.5, 9.5};
+constexpr std::array<double, 8> kJitter = {-10, 10, -13, 13, -8.5, 8.5, -11.5, 11.5};
 
-std::string mean_label(const DotPlotArm& arm) {
-  return arm.value.empty() || !is_measured(arm.mean) ? value_text(arm.mean) : arm.value;
+/// The labels given, and for the other arms their means with as many decimals as each other.
+std::vector<std::string> mean_labels(const DotPlot& plot) {
+  std::vector<double> means;
+  for (const DotPlotArm& arm : plot.arms) means.push_back(arm.mean);
+  std::vector<std::string> labels = value_column(means);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const DotPlotArm& arm = plot.arms[i];
+    if (is_measured(arm.mean) && !arm.value.empty()) labels[i] = arm.value;
+  }
+  return labels;
 }
 
-bool is_known(const std::optional<Interval>& interval) {
-  return interval && is_measured(interval->low) && is_measured(interval->high);
+bool has_anything(const DotPlotArm& arm) {
+  return is_measured(arm.mean) || is_measured(arm.interval) ||
+         std::any_of(arm.seeds.begin(), arm.seeds.end(), [](double seed) { return is_measured(seed); });
 }
 
 Range range_of(const DotPlot& plot) {
@@ -25,7 +35,7 @@ Range range_of(const DotPlot& plot) {
   for (const DotPlotArm& arm : plot.arms) {
     range.include(arm.mean);
     for (const double seed : arm.seeds) range.include(seed);
-    if (is_known(arm.interval)) {
+    if (is_measured(arm.interval)) {
       range.include(arm.interval->low);
       range.include(arm.interval->high);
     }
@@ -34,9 +44,10 @@ Range range_of(const DotPlot& plot) {
   return range.padded(0.04);
 }
 
-void draw_arm(SvgWriter& writer, const DotPlotArm& arm, const Scale& scale, double y) {
+void draw_arm(SvgWriter& writer, const DotPlotArm& arm, const std::string& label, const Scale& scale,
+              double y) {
   const std::string color = " " + arm_class(arm.color);
-  if (is_known(arm.interval)) {
+  if (is_measured(arm.interval)) {
     writer.line(scale.at(arm.interval->low), y, scale.at(arm.interval->high), y, "interval" + color);
   }
   for (std::size_t i = 0; i < arm.seeds.size(); ++i) {
@@ -46,7 +57,7 @@ void draw_arm(SvgWriter& writer, const DotPlotArm& arm, const Scale& scale, doub
   }
   if (is_measured(arm.mean)) {
     const std::string mean = arm_is_dashed(arm.color) ? "hollow" : "mean";
-    writer.circle(scale.at(arm.mean), y, 6, mean + color, arm.name + ", mean: " + mean_label(arm));
+    writer.circle(scale.at(arm.mean), y, 5.5, mean + color, arm.name + ", mean: " + label);
   }
 }
 
@@ -55,18 +66,20 @@ void draw_arm(SvgWriter& writer, const DotPlotArm& arm, const Scale& scale, doub
 Svg dot_plot(const DotPlot& plot, double width) {
   if (plot.arms.empty()) return empty_figure(plot.label, width);
   std::vector<FrameRow> rows;
-  for (const DotPlotArm& arm : plot.arms) {
-    rows.push_back({arm.name, mean_label(arm), is_measured(arm.mean)});
+  const std::vector<std::string> labels = mean_labels(plot);
+  for (std::size_t i = 0; i < plot.arms.size(); ++i) {
+    const DotPlotArm& arm = plot.arms[i];
+    rows.push_back({arm.name, labels[i], is_measured(arm.mean), has_anything(arm)});
   }
-  const RowFrame frame(std::move(rows), {.axis = plot.axis,
-                                         .width = width,
-                                         .row_height = 38,
-                                         .range = range_of(plot),
-                                         .reference = plot.reference});
+  const RowFrame frame(rows, {.axis = plot.axis,
+                              .width = width,
+                              .row_height = 38,
+                              .range = range_of(plot),
+                              .reference = plot.reference});
   SvgWriter writer;
   const double height = frame.draw(writer);
   for (std::size_t i = 0; i < plot.arms.size(); ++i) {
-    draw_arm(writer, plot.arms[i], frame.scale(), frame.middle(i));
+    draw_arm(writer, plot.arms[i], labels[i], frame.scale(), frame.middle(i));
   }
   return std::move(writer).finish(width, height, plot.label);
 }

@@ -27,9 +27,9 @@ std::optional<std::vector<EndLabel>> place_end_labels(std::vector<EndLabel> labe
     free_from = label.middle + half_height(label);
   }
   double free_to = bottom;
-  for (auto label = labels.rbegin(); label != labels.rend(); ++label) {
-    label->middle = std::min(label->middle, free_to - half_height(*label));
-    free_to = label->middle - half_height(*label);
+  for (std::size_t i = labels.size(); i-- > 0;) {
+    labels[i].middle = std::min(labels[i].middle, free_to - half_height(labels[i]));
+    free_to = labels[i].middle - half_height(labels[i]);
   }
   return labels;
 }

@@ -50,7 +50,7 @@ double number_size(const HeatMap& map, const Layout& layout) {
     for_each_cell(map, [&](double count) {
       if (is_measured(count)) widest = std::max(widest, text_width(cell_text(count), size));
     });
-    if (widest + 3 <= layout.cell_width) return size;
+    if (widest + 6 <= layout.cell_width) return size;
   }
   return 0;
 }
@@ -140,33 +140,43 @@ class PanelWriter {
 bool any_missing(const HeatMap& map, const Layout& layout) {
   for (const HeatMapPanel& panel : map.panels) {
     for (const auto& row : panel.counts) {
-      if (row.size() < layout.columns || !std::all_of(row.begin(), row.end(), is_measured)) return true;
+      if (row.size() < layout.columns) return true;
+      for (const double count : row) {
+        if (!is_measured(count)) return true;
+      }
     }
   }
   return false;
 }
 
-/// "0", the steps, the largest count; and what an empty cell means, where there is one.
+/// The steps with the largest count of every other one, and what an empty cell means where there is one.
 double draw_scale(SvgWriter& writer, const HeatMap& map, const Layout& layout, double y) {
-  constexpr double kStep = 16;
-  const std::string caption = "rows: " + map.rows + ", columns: " + map.columns;
-  writer.text(0, y + 11, caption, {.size = kSmallSize, .css_class = "muted"});
-  y += kLineHeight + 6;
+  constexpr double kStep = 26;
+  const std::string caption =
+      map.unit + ", up to the number below; rows: " + map.rows + ", columns: " + map.columns;
+  for (const std::string& line : wrap_text(caption, kSmallSize, kNarrow)) {
+    writer.text(0, y + 11, line, {.size = kSmallSize, .css_class = "muted"});
+    y += kLineHeight;
+  }
+  y += 6;
   double x = 0;
-  writer.text(x, y + 11, "0", {.size = kSmallSize, .css_class = "muted"});
-  x += text_width("0", kSmallSize) + kLabelGap;
   for (int step = 0; step <= kHeatSteps; ++step) {
-    writer.rect(x, y, kStep, 14, "heat-" + std::to_string(step));
+    writer.rect(x, y, kStep, 12, "heat-" + std::to_string(step));
+    const bool whole = layout.largest >= 100;
+    const double end = heat_step_end(step, layout.largest);
+    const std::string number = cell_text(whole ? std::round(end) : end);
+    if (step % 2 == 0) {
+      draw_within(writer, x + kStep / 2, y + 25, number, 0, kNarrow,
+                  {.size = kLabelSize, .css_class = "muted"});
+    }
     x += kStep;
   }
-  const std::string most = cell_text(layout.largest) + " " + map.unit;
-  writer.text(x + kLabelGap, y + 11, most, {.size = kSmallSize, .css_class = "muted"});
-  x += text_width(most, kSmallSize) + 5 * kLabelGap;
+  x += 3 * kLabelGap;
   if (any_missing(map, layout)) {
-    writer.rect(x + 0.5, y + 0.5, kStep, 13, "missing");
-    writer.text(x + kStep + kLabelGap, y + 11, "not measured", {.size = kSmallSize, .css_class = "muted"});
+    writer.rect(x + 0.5, y + 0.5, 16, 11, "missing");
+    writer.text(x + 16 + kLabelGap, y + 10, "not measured", {.size = kSmallSize, .css_class = "muted"});
   }
-  return y + 20;
+  return y + 34;
 }
 
 }  // namespace

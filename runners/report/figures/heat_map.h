@@ -21,6 +21,7 @@ struct HeatMap {
   std::vector<HeatMapPanel> panels;
 };
 
+/// More is darker on paper and brighter on a dark screen: a text that explains it says "stronger".
 /// Numbers are written into cells that have room for them; of many rows only some are labelled.
 Svg heat_map(const HeatMap& map, double width = kWide);
 

@@ -31,7 +31,6 @@ LaneLayout draw_lanes(SvgWriter& writer, const std::vector<LaneGroup>& groups, d
                       double lane_height) {
   LaneLayout layout;
   measure(groups, width, layout);
-  layout.top = top;
   layout.height = lane_height;
   double y = top;
   for (const LaneGroup& group : groups) {
@@ -52,10 +51,13 @@ LaneLayout draw_lanes(SvgWriter& writer, const std::vector<LaneGroup>& groups, d
                  {.size = kSmallSize, .css_class = "muted"});
       draw_lines(writer, width, first_base_line(middle, value.size(), kSmallSize), value,
                  {.size = kSmallSize, .anchor = Anchor::end});
+      layout.spans.push_back({y - kBetweenLanes / 2, y + height + kBetweenLanes / 2});
       y += height + kBetweenLanes;
       if (lane.note.empty()) continue;
-      const std::vector<std::string> note = wrap_text(lane.note, kSmallSize, width - layout.from);
-      draw_lines(writer, layout.from, y + kSmallSize, note, {.size = kSmallSize, .css_class = "muted"});
+      const std::vector<std::string> note =
+          wrap_text(lane.note, kSmallSize, width - layout.from - kNoteIndent);
+      draw_lines(writer, layout.from + kNoteIndent, y + kSmallSize, note,
+                 {.size = kSmallSize, .css_class = "muted"});
       y += kLineHeight * static_cast<double>(note.size()) + kBetweenLanes;
     }
     y += kBetweenGroups;

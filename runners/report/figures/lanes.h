@@ -5,9 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "runners/report/figures/parts.h"
 #include "runners/report/svg.h"
 
 namespace dml::report {
+
+inline constexpr double kNoteIndent = 6;  ///< of words that stand where a lane would be
 
 struct LaneGroup {
   std::string name;
@@ -22,7 +25,8 @@ struct LaneGroup {
 /// Where things are; from and to are the ends of the lanes.
 struct LaneLayout {
   double from = 0, to = 0;
-  double top = 0, bottom = 0;
+  std::vector<Span> spans;  ///< of the lanes
+  double bottom = 0;
   double height = 0;                        ///< of a lane
   std::vector<std::vector<double>> middle;  ///< y by group and lane
 };

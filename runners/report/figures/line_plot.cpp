@@ -12,10 +12,12 @@ namespace dml::report {
 namespace {
 
 constexpr double kPlotHeight = 280;
-constexpr double kTickGap = 8;       // between the numbers of the y axis and the plot
-constexpr double kLeader = 16;       // between the plot and the names at its right
-constexpr double kNamesShare = 0.3;  // of the drawing, at most
-constexpr double kEdge = 6;          // room at the right of a plot without names
+constexpr double kTickGap = 8;  // between the numbers of the y axis and the plot
+constexpr double kLeader = 18;  // between the plot and the names at its right
+constexpr double kKey = 12;     // a piece of line before a name
+constexpr double kAfterKey = 6;
+constexpr double kNamesShare = 0.26;  // of the drawing, at most
+constexpr double kEdge = 6;           // room at the right of a plot without names
 
 bool is_logarithmic(const LinePlot& plot) {
   return plot.y_scale == LinePlot::Scale::logarithmic;
@@ -117,8 +119,8 @@ class SeriesWriter {
     for (const LinePoint& point : piece) {
       path += move_to(path.empty() ? 'M' : 'L', x_.at(point.x), y_.at(point.band->high));
     }
-    for (auto point = piece.rbegin(); point != piece.rend(); ++point) {
-      path += move_to('L', x_.at(point->x), y_.at(point->band->low));
+    for (std::size_t i = piece.size(); i-- > 0;) {
+      path += move_to('L', x_.at(piece[i].x), y_.at(piece[i].band->low));
     }
     writer_.path(path + "Z", "band " + arm_class(series.color));
   }
@@ -155,7 +157,7 @@ std::optional<std::vector<EndLabel>> end_labels(const LinePlot& plot, const Rang
     const std::vector<LinePoint> points = drawn_points(plot, plot.series[s]);
     if (points.empty()) continue;
     labels.push_back({.series = s,
-                      .lines = wrap_text(plot.series[s].name, kSmallSize, kNamesShare * width - kLeader),
+                      .lines = wrap_text(plot.series[s].name, kSmallSize, kNamesShare * width),
                       .wanted = scale.at(points.back().y)});
   }
   return place_end_labels(std::move(labels), 0, kPlotHeight);
@@ -184,10 +186,15 @@ void draw_end_labels(SvgWriter& writer, const LinePlot& plot, const std::vector<
   for (const EndLabel& label : labels) {
     const LinePoint end = drawn_points(plot, plot.series[label.series]).back();
     const double middle = y.to + label.middle;
-    writer.path(move_to('M', x.at(end.x) + 2, y.at(end.y)) + move_to('L', x.to + kLeader - 4, middle),
-                "curve leader " + arm_class(plot.series[label.series].color));
-    draw_lines(writer, x.to + kLeader, first_base_line(middle, label.lines.size(), kSmallSize), label.lines,
-               {.size = kSmallSize});
+    const double key = x.to + kLeader;
+    writer.path(move_to('M', x.at(end.x) + 3, y.at(end.y)) + move_to('L', x.to + 2, y.at(end.y)) +
+                    move_to('L', key - 3, middle),
+                "leader");
+    const std::string dashed = arm_is_dashed(plot.series[label.series].color) ? "dashed " : "";
+    writer.line(key, middle, key + kKey, middle,
+                "key " + dashed + arm_class(plot.series[label.series].color));
+    draw_lines(writer, key + kKey + kAfterKey, first_base_line(middle, label.lines.size(), kSmallSize),
+               label.lines, {.size = kSmallSize});
   }
 }
 
@@ -212,7 +219,7 @@ Svg line_plot(const LinePlot& plot, double width) {
   const double from = lines_width(texts, kSmallSize) + kTickGap;
   double to = width - kEdge;
   for (const EndLabel& label : labels.value_or(std::vector<EndLabel>())) {
-    to = std::min(to, width - kLeader - lines_width(label.lines, kSmallSize));
+    to = std::min(to, width - kLeader - kKey - kAfterKey - lines_width(label.lines, kSmallSize));
   }
   const Scale x = x_scale(ranges.x, from, to);
   for (std::size_t i = 0; i < ticks.size(); ++i) {
@@ -220,7 +227,8 @@ Svg line_plot(const LinePlot& plot, double width) {
     writer.text(from - kTickGap, y.at(ticks[i]) + 4, texts[i],
                 {.size = kSmallSize, .anchor = Anchor::end, .css_class = "muted"});
   }
-  double height = draw_axis(writer, {x, top + kPlotHeight - 5, top + kPlotHeight, plot.x_axis, width});
+  double height = draw_axis(
+      writer, {x, {{top + kPlotHeight, top + kPlotHeight + 5}}, top + kPlotHeight, plot.x_axis, width});
   writer.line(from, top + kPlotHeight, to, top + kPlotHeight, "axis");
   const SeriesWriter lines(writer, plot, x, y);
   for (const LineSeries& series : plot.series) lines.draw_bands(series);

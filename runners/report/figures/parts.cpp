@@ -1,6 +1,7 @@
 #include "runners/report/figures/parts.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "runners/report/text_size.h"
 #include "runners/text.h"
@@ -13,6 +14,10 @@ struct Ticks {
   std::vector<std::string> texts;
 };
 
+std::string percent_text(double share) {
+  return std::abs(share) < 1e4 ? percent(share, 0) : scientific_text(100 * share) + " %";
+}
+
 /// As many as fit beside each other.
 Ticks fitting_ticks(const HorizontalAxis& axis) {
   constexpr double kGap = 18;
@@ -22,7 +27,7 @@ Ticks fitting_ticks(const HorizontalAxis& axis) {
     ticks.values = nice_ticks(axis.scale.low, axis.scale.high, about);
     ticks.texts = axis.percent ? std::vector<std::string>() : tick_texts(ticks.values);
     for (const double value : ticks.values) {
-      if (axis.percent) ticks.texts.push_back(percent(value, 0));
+      if (axis.percent) ticks.texts.push_back(percent_text(value));
     }
     const double widest = lines_width(ticks.texts, kSmallSize);
     if (ticks.values.size() < 2) break;
@@ -70,7 +75,7 @@ double draw_axis(SvgWriter& writer, const HorizontalAxis& axis) {
   const Ticks ticks = fitting_ticks(axis);
   for (std::size_t i = 0; i < ticks.values.size(); ++i) {
     const double x = axis.scale.at(ticks.values[i]);
-    writer.line(x, axis.top, x, axis.bottom, "grid");
+    for (const Span& span : axis.spans) writer.line(x, span.top, x, span.bottom, "grid");
     draw_within(writer, x, axis.bottom + 17, ticks.texts[i], 0, axis.width,
                 {.size = kSmallSize, .css_class = "muted"});
   }
@@ -82,18 +87,6 @@ double draw_axis(SvgWriter& writer, const HorizontalAxis& axis) {
                 {.size = kSmallSize, .css_class = "muted"});
   }
   return y + 8;
-}
-
-void draw_reference(SvgWriter& writer, const ReferenceLine& reference, const Scale& scale, double top,
-                    double bottom, double width) {
-  const double x = scale.at(reference.value);
-  writer.line(x, top, x, bottom, "reference");
-  const std::vector<std::string> lines = wrap_text(reference.name, kSmallSize, width);
-  double y = top - 5 - kLineHeight * static_cast<double>(lines.size() - 1);
-  for (const std::string& line : lines) {
-    draw_within(writer, x, y, line, 0, width, {.size = kSmallSize});
-    y += kLineHeight;
-  }
 }
 
 double draw_legend(SvgWriter& writer, const std::vector<LegendEntry>& entries, double x, double y,

@@ -29,20 +29,22 @@ double first_base_line(double y, std::size_t lines, double size);
 void draw_within(SvgWriter& writer, double x, double y, const std::string& text, double left, double right,
                  const TextStyle& style);
 
+/// From one y to another.
+struct Span {
+  double top = 0, bottom = 0;
+};
+
 struct HorizontalAxis {
   Scale scale;
-  double top = 0, bottom = 0;  ///< of the area that grid lines cross
-  std::string title;           ///< below the numbers, wrapped; none when empty
-  double width = 0;            ///< of the drawing
-  bool percent = false;        ///< values are shares
+  std::vector<Span> spans;  ///< that grid lines cross
+  double bottom = 0;        ///< the numbers stand below it
+  std::string title;        ///< below the numbers, wrapped; none when empty
+  double width = 0;         ///< of the drawing
+  bool percent = false;     ///< values are shares
 };
 
 /// Grid lines, numbers and title; returns the y below all of it.
 double draw_axis(SvgWriter& writer, const HorizontalAxis& axis);
-
-/// A dotted line across the rows, its name above them with the base line at y.
-void draw_reference(SvgWriter& writer, const ReferenceLine& reference, const Scale& scale, double top,
-                    double bottom, double width);
 
 struct LegendEntry {
   std::string name;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "runners/report/figures/parts.h"
 #include "runners/report/figures/scale.h"
 #include "runners/report/figures/values.h"
 #include "runners/report/svg.h"
@@ -14,8 +15,9 @@ namespace dml::report {
 
 struct FrameRow {
   std::string name;
-  std::string value;  ///< its label
-  bool measured = true;
+  std::string value;     ///< its label
+  bool measured = true;  ///< the value is a number
+  bool drawn = true;     ///< there is something to draw; a narrow drawing leaves out the room for nothing
 };
 
 class RowFrame {
@@ -28,11 +30,14 @@ class RowFrame {
     std::optional<ReferenceLine> reference = std::nullopt;
   };
 
-  RowFrame(std::vector<FrameRow> rows, Options options);
+  RowFrame(const std::vector<FrameRow>& rows, Options options);
 
   [[nodiscard]] const Scale& scale() const { return scale_; }
   /// The y of the middle of what is drawn in a row.
   [[nodiscard]] double middle(std::size_t row) const { return rows_.at(row).middle; }
+
+  /// What lines across the rows cross: all rows at once, or the plots between names.
+  [[nodiscard]] std::vector<Span> spans() const;
 
   /// Everything but the values themselves, which are drawn after it; returns the height of the drawing.
   double draw(SvgWriter& writer) const;
@@ -43,10 +48,12 @@ class RowFrame {
     bool measured = true;
     double name_y = 0, value_y = 0;  ///< first base lines
     double middle = 0, bottom = 0;
+    std::optional<Span> plot;  ///< what grid lines cross
   };
 
   void place_beside(const std::vector<FrameRow>& rows);
   void place_above(const std::vector<FrameRow>& rows);
+  void draw_reference(SvgWriter& writer) const;
 
   Options options_;
   std::vector<Row> rows_;

@@ -66,7 +66,8 @@ Range Range::padded(double share) const {
 }
 
 double Scale::at(double value) const {
-  if (logarithmic) return from + (to - from) * (std::log(value / low) / std::log(high / low));
+  if (logarithmic)
+    return from + (to - from) * ((std::log(value) - std::log(low)) / (std::log(high) - std::log(low)));
   return from + (to - from) * ((value - low) / (high - low));
 }
 
@@ -81,7 +82,7 @@ std::vector<double> nice_ticks(double low, double high, int about) {
 
 std::vector<double> logarithmic_ticks(double low, double high, int about) {
   if (!(low > 0) || !(high > low)) return {};
-  const double decades = std::log10(high / low);
+  const double decades = std::log10(high) - std::log10(low);
   if (decades < 1) return nice_ticks(low, high, about);
   if (3 * decades <= about) return powers(low, high, {1, 2, 5}, 1);
   const int stride = std::max(1, static_cast<int>(std::ceil(decades / std::max(1, about))));
@@ -102,7 +103,7 @@ std::vector<std::string> tick_texts(const std::vector<double>& ticks) {
   for (const double tick : ticks) {
     const bool plain = largest < 1e9 && decimals <= 5;
     if (!plain || tick == 0) {
-      texts.push_back(value_text(tick));
+      texts.push_back(tick == 0 ? "0" : scientific_text(tick));
     } else {
       texts.push_back(decimals == 0 ? with_thousands(std::llround(tick)) : decimal(tick, decimals));
     }

@@ -60,17 +60,28 @@ bool nothing_known(const StackedBar& bar) {
   return missing_in(bar).size() == all_activities().size();
 }
 
-std::string value_label(const StackedBars& plot, const StackedBar& bar) {
-  if (plot.unit == StackedBars::Unit::share || nothing_known(bar)) return {};
-  return value_text(total(bar)) + " s";
+/// "12.4 s" for every bar in order, with as many decimals as each other; nothing for shares, which sum to 1.
+std::vector<std::string> totals(const StackedBars& plot) {
+  std::vector<double> sums;
+  for (const StackedBarGroup& group : plot.groups) {
+    for (const StackedBar& bar : group.bars) sums.push_back(nothing_known(bar) ? kNotMeasured : total(bar));
+  }
+  std::vector<std::string> labels = value_column(sums);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const bool shown = plot.unit == StackedBars::Unit::seconds && is_measured(sums[i]);
+    labels[i] = shown ? labels[i] + " s" : std::string();
+  }
+  return labels;
 }
 
 std::vector<LaneGroup> lanes_of(const StackedBars& plot) {
+  const std::vector<std::string> labels = totals(plot);
+  std::size_t next = 0;
   std::vector<LaneGroup> groups;
   for (const StackedBarGroup& group : plot.groups) {
     groups.push_back({group.name, {}});
     for (const StackedBar& bar : group.bars) {
-      groups.back().lanes.push_back({bar.name, value_label(plot, bar), note(bar)});
+      groups.back().lanes.push_back({bar.name, labels[next++], note(bar)});
     }
   }
   return groups;
@@ -87,7 +98,7 @@ double longest(const StackedBars& plot) {
 void draw_bar(SvgWriter& writer, const StackedBars& plot, const StackedBar& bar, const Scale& scale,
               double y) {
   if (nothing_known(bar)) {
-    writer.text(scale.from + 2, y + 4, "not measured", {.size = kSmallSize, .css_class = "muted"});
+    writer.text(scale.from + kNoteIndent, y + 4, "not measured", {.size = kSmallSize, .css_class = "muted"});
     return;
   }
   const bool share = plot.unit == StackedBars::Unit::share;
@@ -127,8 +138,8 @@ Svg stacked_bars(const StackedBars& plot, double width) {
   const LaneLayout lanes = draw_lanes(names, lanes_of(plot), top, width, kThickness);
   const Scale scale{0, longest(plot), lanes.from, lanes.to};
   const double height = draw_axis(
-      writer, {scale, lanes.top, lanes.bottom, plot.axis, width, plot.unit == StackedBars::Unit::share});
-  writer.append(std::move(names));
+      writer, {scale, lanes.spans, lanes.bottom, plot.axis, width, plot.unit == StackedBars::Unit::share});
+  writer.append(names);
   for (std::size_t g = 0; g < plot.groups.size(); ++g) {
     for (std::size_t b = 0; b < plot.groups[g].bars.size(); ++b) {
       draw_bar(writer, plot, plot.groups[g].bars[b], scale, lanes.middle[g][b]);

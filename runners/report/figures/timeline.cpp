@@ -51,7 +51,7 @@ void draw_lane(SvgWriter& writer, const TimelineLane& lane, const Scale& scale, 
     writer.rect(x, top + 2, width, kThickness - 4, activity_class(interval.activity), tooltip(interval));
   }
   if (!measured) {
-    writer.text(scale.from + 8, y + 4, "not measured", {.size = kSmallSize, .css_class = "muted"});
+    writer.text(scale.from + kNoteIndent, y + 4, "not measured", {.size = kSmallSize, .css_class = "muted"});
   }
 }
 
@@ -93,8 +93,8 @@ Svg timeline(const Timeline& plot, double width) {
   const Range range = range_of(plot);
   const Scale scale{range.low(), range.high(), lanes.from, lanes.to};
   double height = lanes.bottom + 4;
-  if (!range.empty()) height = draw_axis(writer, {scale, lanes.top, lanes.bottom, plot.axis, width});
-  writer.append(std::move(names));
+  if (!range.empty()) height = draw_axis(writer, {scale, lanes.spans, lanes.bottom, plot.axis, width});
+  writer.append(names);
   for (std::size_t m = 0; m < plot.modes.size(); ++m) {
     for (std::size_t l = 0; l < plot.modes[m].lanes.size(); ++l) {
       draw_lane(writer, plot.modes[m].lanes[l], scale, lanes.middle[m][l]);
