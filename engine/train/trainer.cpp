@@ -13,6 +13,7 @@ namespace dml {
 namespace {
 
 constexpr double kWindowSeconds = 0.25;
+constexpr double kLeastImbalance = 1.1;  // of the ranks' times, before shares move
 
 double seconds_between(std::int64_t start_ns, std::int64_t end_ns) {
   return static_cast<double>(end_ns - start_ns) * 1e-9;
@@ -159,9 +160,13 @@ std::int64_t Trainer::next_window_steps(std::int64_t steps_in_epoch) const {
 }
 
 /// Gives each replica a share in proportion to share / time of the last window: at rest when all take equally
-/// long, whatever part of their time depends on the share. Half of the way (in the exponent) at a time, so
-/// that noise does not throw work back and forth.
+/// long, whatever part of their time depends on the share. Half of the way (in the exponent) at a time, and
+/// not at all where the times are close: kernels take samples in groups, so that a share which is off by one
+/// can cost more than it saves.
 void Trainer::follow_speed(BatchSequence& batches) {
+  const auto [fastest, slowest] =
+      std::minmax_element(window_.busy_seconds.begin(), window_.busy_seconds.end());
+  if (*slowest < kLeastImbalance * *fastest) return;
   if (shares_.empty()) shares_.assign(window_.busy_seconds.size(), 1.0);
   double sum = 0;
   for (std::size_t r = 0; r < shares_.size(); ++r) {

@@ -103,8 +103,9 @@ class HtmlWriter {
     for (const auto& row : block.rows) columns = std::max(columns, row.size());
     if (columns == 0) return;
     const std::string label = block.caption.empty() ? escape_xml(name) : plain_text(block.caption);
+    // Not a <caption>, which would be as wide as the table and scroll with it.
+    if (!block.caption.empty()) html_ += "<p class=\"caption\">" + inline_html(block.caption) + "</p>\n";
     html_ += R"(<div class="table" role="region" tabindex="0" aria-label=")" + label + "\">\n<table>\n";
-    if (!block.caption.empty()) html_ += "<caption>" + inline_html(block.caption) + "</caption>\n";
     if (!block.header.empty()) {
       html_ += "<thead>\n";
       write_row(block, block.header, columns, "th");

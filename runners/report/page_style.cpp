@@ -39,12 +39,12 @@ pre { margin: 0 0 1rem; padding: 0.75rem 1rem; background: var(--track); border-
 .caption { color: var(--muted); font-size: 0.875rem; margin: 0 0 0.5rem; }
 .table { overflow-x: auto; margin: 0 0 1.5rem; }
 table { border-collapse: collapse; font-size: 0.9375rem; line-height: 1.4; font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: var(--muted); font-size: 0.875rem; padding-bottom: 0.5rem; }
 th, td { text-align: left; vertical-align: baseline; padding: 0.45rem 1.25rem 0.45rem 0;
   border-bottom: 1px solid var(--faint); }
 th { color: var(--muted); font-weight: 600; font-size: 0.8125rem; vertical-align: bottom;
   border-bottom-color: var(--muted); }
 td:not(:first-child), th:not(:first-child) { white-space: nowrap; }
+td:first-child { min-width: 9rem; }
 td:first-child { min-width: 9rem; }
 th.number, td.number { text-align: right; white-space: nowrap; padding-right: 0; padding-left: 1.25rem; }
 td.number + td:not(.number), th.number + th:not(.number) { padding-left: 1.5rem; }

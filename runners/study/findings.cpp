@@ -70,6 +70,68 @@ std::string missing_finding(const ArmSummary& arm) {
   return text;
 }
 
+/// The largest difference in speed whose interval excludes none, as a sentence; empty without one.
+std::string speed_answer(const ComparisonSummary& comparison) {
+  const ArmSummary* most = nullptr;
+  for (const ArmSummary& arm : comparison.arms) {
+    const auto& difference = arm.speed_difference;
+    if (!difference || !difference->difference.interval) continue;
+    const Interval& interval = *difference->difference.interval;
+    if (interval.low <= 0 && interval.high >= 0) continue;
+    if (most == nullptr ||
+        std::abs(difference->difference.mean) > std::abs(most->speed_difference->difference.mean)) {
+      most = &arm;
+    }
+  }
+  if (most == nullptr) return "";
+  return " " + most->name + " trains " + decimal(std::exp(most->speed_difference->difference.mean), 2) +
+         " times as many samples per second.";
+}
+
+std::string accuracy_answer(const ComparisonSummary& comparison) {
+  const std::string& other = baseline_of(comparison).name;
+  std::vector<const ArmSummary*> different;
+  std::size_t compared = 0;
+  std::optional<double> detectable;  // the worst of them
+  bool identical = true;
+  for (const ArmSummary& arm : comparison.arms) {
+    if (!arm.accuracy_difference) continue;
+    ++compared;
+    if (differs(arm)) different.push_back(&arm);
+    if (arm.accuracy_difference->identical) continue;
+    identical = false;
+    if (arm.detectable) detectable = std::max(detectable.value_or(0), *arm.detectable);
+  }
+  if (compared == 0) {
+    const auto accuracy = over_seeds(baseline_of(comparison).accuracy);
+    if (!accuracy) return "Nothing was measured yet.";
+    return other + " reaches an accuracy of " + decimal(accuracy->mean, 2) +
+           " %; there is nothing to compare it with.";
+  }
+  if (different.empty()) {
+    std::string text = compared == 1 ? "No difference in accuracy was found"
+                                     : "In none of " + std::to_string(compared) +
+                                           " comparisons was a difference in accuracy found";
+    text += " against " + other;
+    return text + (identical ? ": they are equal in every seed" : detectable_text(detectable)) + ".";
+  }
+  const ArmSummary& largest =
+      **std::max_element(different.begin(), different.end(), [](const auto* a, const auto* b) {
+        return std::abs(a->accuracy_difference->difference.mean) <
+               std::abs(b->accuracy_difference->difference.mean);
+      });
+  const double mean = largest.accuracy_difference->difference.mean;
+  std::string text =
+      largest.name + " is " + points(mean) + (mean < 0 ? " less" : " more") + " accurate than " + other;
+  if (compared > 1) {
+    text += different.size() == 1
+                ? ", the only one of " + std::to_string(compared) + " arms that differs from it"
+                : ", the largest of " + std::to_string(different.size()) + " differences found among " +
+                      std::to_string(compared) + " arms";
+  }
+  return text + ".";
+}
+
 }  // namespace
 
 std::string accuracy_finding(const ComparisonSummary& comparison, const ArmSummary& arm) {
@@ -174,47 +236,7 @@ std::vector<std::string> findings(const ComparisonSummary& comparison) {
 }
 
 std::string answer(const ComparisonSummary& comparison) {
-  const std::string& other = baseline_of(comparison).name;
-  std::vector<const ArmSummary*> different;
-  std::size_t compared = 0;
-  std::optional<double> detectable;  // the worst of them
-  bool identical = true;
-  for (const ArmSummary& arm : comparison.arms) {
-    if (!arm.accuracy_difference) continue;
-    ++compared;
-    if (differs(arm)) different.push_back(&arm);
-    if (arm.accuracy_difference->identical) continue;
-    identical = false;
-    if (arm.detectable) detectable = std::max(detectable.value_or(0), *arm.detectable);
-  }
-  if (compared == 0) {
-    const auto accuracy = over_seeds(baseline_of(comparison).accuracy);
-    if (!accuracy) return "Nothing was measured yet.";
-    return other + " reaches an accuracy of " + decimal(accuracy->mean, 2) +
-           " %; there is nothing to compare it with.";
-  }
-  if (different.empty()) {
-    std::string text = compared == 1 ? "No difference in accuracy was found"
-                                     : "In none of " + std::to_string(compared) +
-                                           " comparisons was a difference in accuracy found";
-    text += " against " + other;
-    return text + (identical ? ": they are equal in every seed" : detectable_text(detectable)) + ".";
-  }
-  const ArmSummary& largest =
-      **std::max_element(different.begin(), different.end(), [](const auto* a, const auto* b) {
-        return std::abs(a->accuracy_difference->difference.mean) <
-               std::abs(b->accuracy_difference->difference.mean);
-      });
-  const double mean = largest.accuracy_difference->difference.mean;
-  std::string text =
-      largest.name + " is " + points(mean) + (mean < 0 ? " less" : " more") + " accurate than " + other;
-  if (compared > 1) {
-    text += different.size() == 1
-                ? ", the only one of " + std::to_string(compared) + " arms that differs from it"
-                : ", the largest of " + std::to_string(different.size()) + " differences found among " +
-                      std::to_string(compared) + " arms";
-  }
-  return text + ".";
+  return accuracy_answer(comparison) + speed_answer(comparison);
 }
 
 }  // namespace dml

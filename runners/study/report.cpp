@@ -43,7 +43,7 @@ std::string batch_text(const ArmSummary& arm) {
 
 TableBlock accuracy_table(const ComparisonSummary& comparison) {
   TableBlock table{.header = {"arm", "batch", "runs", "accuracy, %", "95 % interval", "difference, points",
-                              "p, corrected", "would have been seen, points"},
+                              "p, corrected", "detectable, points"},
                    .rows = {},
                    .number_columns = {2, 3, 4, 5, 6, 7}};
   for (std::size_t i = 0; i < comparison.arms.size(); ++i) {
@@ -65,7 +65,7 @@ TableBlock accuracy_table(const ComparisonSummary& comparison) {
   table.caption =
       "Difference: mean over seeds of arm minus baseline, in percentage points. p: paired t-test, corrected "
       "by Holm's "
-      "procedure for all arms of this section. Would have been seen: the true difference that these tests "
+      "procedure for all arms of this section. Detectable: the true difference that these tests "
       "find with a "
       "chance of 80 %.";
   return table;
