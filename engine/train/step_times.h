@@ -1,5 +1,6 @@
-// How long each phase of a step took on this rank, step by step, in bounded memory. Phases that compute are kept
-// as they would be with an equal share of the batch, so that replicas can be compared whatever they hold.
+// How long each phase of a step took on this rank, step by step, in bounded memory. Phases that compute are
+// kept as they would be with an equal share of the batch, so that replicas can be compared whatever they
+// hold.
 #pragma once
 
 #include <array>
