@@ -43,7 +43,7 @@ th, td { text-align: left; vertical-align: baseline; padding: 0.45rem 1.25rem 0.
   border-bottom: 1px solid var(--faint); }
 th { color: var(--muted); font-weight: 600; font-size: 0.8125rem; vertical-align: bottom;
   border-bottom-color: var(--muted); }
-td:not(:first-child), th:not(:first-child) { white-space: nowrap; }
+.number { white-space: nowrap; }
 td:first-child { min-width: 9rem; }
 td:first-child { min-width: 9rem; }
 th.number, td.number { text-align: right; white-space: nowrap; padding-right: 0; padding-left: 1.25rem; }
@@ -110,6 +110,10 @@ nav a:hover { color: var(--accent); text-decoration: underline; }
   thead { break-after: avoid; }
   figure { padding: 4mm; }
   .table, .drawing, pre { overflow: visible; }
+  table { font-size: 8pt; }
+  th, td { padding-right: 0.6rem; }
+  td:first-child { min-width: 0; }
+  .number { white-space: normal; }
   pre { white-space: pre-wrap; }
   .drawing.wide-only svg { min-width: 0; }
   a { color: inherit; text-decoration: none; }

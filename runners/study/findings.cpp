@@ -20,6 +20,15 @@ std::string detectable_text(std::optional<double> points_seen) {
          " points might have been missed";
 }
 
+std::string interval_text(const Interval& interval) {
+  return "95 % interval " + decimal(interval.low, 2) + " to " + decimal(interval.high, 2);
+}
+
+/// Of how much more or less something is: without a sign, which a word says.
+std::string size_interval_text(const Interval& interval) {
+  return interval_text(interval.high <= 0 ? Interval{-interval.high, -interval.low} : interval);
+}
+
 bool differs(const ArmSummary& arm) {
   return arm.adjusted_p && *arm.adjusted_p < kLevel && !arm.accuracy_difference->identical;
 }
@@ -84,8 +93,8 @@ std::string speed_answer(const ComparisonSummary& comparison) {
     }
   }
   if (most == nullptr) return "";
-  return " " + most->name + " trains " + decimal(std::exp(most->speed_difference->difference.mean), 2) +
-         " times as many samples per second.";
+  return most->name + " trains " + decimal(std::exp(most->speed_difference->difference.mean), 2) +
+         " times as many samples per second as " + baseline_of(comparison).name + ".";
 }
 
 std::string accuracy_answer(const ComparisonSummary& comparison) {
@@ -121,8 +130,9 @@ std::string accuracy_answer(const ComparisonSummary& comparison) {
                std::abs(b->accuracy_difference->difference.mean);
       });
   const double mean = largest.accuracy_difference->difference.mean;
-  std::string text =
-      largest.name + " is " + points(mean) + (mean < 0 ? " less" : " more") + " accurate than " + other;
+  std::string text = largest.name + " is " + points(mean) + (mean < 0 ? " less" : " more") +
+                     " accurate than " + other + " (" +
+                     size_interval_text(*largest.accuracy_difference->difference.interval) + ")";
   if (compared > 1) {
     text += different.size() == 1
                 ? ", the only one of " + std::to_string(compared) + " arms that differs from it"
@@ -149,18 +159,17 @@ std::string accuracy_finding(const ComparisonSummary& comparison, const ArmSumma
            ", and no telling chance from effect.";
   }
   if (!differs(arm)) {
-    std::string text = "No difference in accuracy was found between " + arm.name + " and " + other + " (" +
-                       decimal(difference->difference.mean, 2) + " points, " + p_text(*arm.adjusted_p) +
-                       ", " + seeds_text(difference->difference.n) + ")";
+    const std::string text = "No difference in accuracy was found between " + arm.name + " and " + other +
+                             " (" + decimal(difference->difference.mean, 2) + " points, " +
+                             interval_text(*difference->difference.interval) + ", " +
+                             p_text(*arm.adjusted_p) + " corrected, " + seeds_text(difference->difference.n) +
+                             ")";
     return text + detectable_text(arm.detectable) + ".";
   }
-  const double one = std::abs(difference->difference.interval->low),
-               other_end = std::abs(difference->difference.interval->high);
-  const double low = std::min(one, other_end), high = std::max(one, other_end);
   return arm.name + " is " + points(difference->difference.mean) +
-         (difference->difference.mean < 0 ? " less" : " more") + " accurate than " + other +
-         " (95 % interval " + decimal(low, 2) + " to " + decimal(high, 2) + " points, " +
-         p_text(*arm.adjusted_p) + " corrected, " + seeds_text(difference->difference.n) + ").";
+         (difference->difference.mean < 0 ? " less" : " more") + " accurate than " + other + " (" +
+         size_interval_text(*difference->difference.interval) + " points, " + p_text(*arm.adjusted_p) +
+         " corrected, " + seeds_text(difference->difference.n) + ").";
 }
 
 std::string speed_finding(const ComparisonSummary& comparison, const ArmSummary& arm) {
@@ -169,13 +178,13 @@ std::string speed_finding(const ComparisonSummary& comparison, const ArmSummary&
   const double low = std::exp(difference->difference.interval->low),
                high = std::exp(difference->difference.interval->high);
   const std::string& other = baseline_of(comparison).name;
-  const std::string range = "95 % interval " + decimal(low, 2) + " to " + decimal(high, 2);
+  const std::string range = interval_text({low, high});
   if (low <= 1 && high >= 1) {
     return "No difference in speed was found between " + arm.name + " and " + other + " (" + range +
            " times its samples per second).";
   }
   return arm.name + " trains " + decimal(std::exp(difference->difference.mean), 2) +
-         " times as many samples per second as " + other + " (" + range + ").";
+         " times as many samples per second as " + other + " (geometric mean over the seeds, " + range + ").";
 }
 
 std::vector<std::string> data_findings(const ComparisonSummary& comparison) {
@@ -236,7 +245,10 @@ std::vector<std::string> findings(const ComparisonSummary& comparison) {
 }
 
 std::string answer(const ComparisonSummary& comparison) {
-  return accuracy_answer(comparison) + speed_answer(comparison);
+  const std::string accuracy = accuracy_answer(comparison), speed = speed_answer(comparison);
+  if (speed.empty()) return accuracy;
+  const bool accuracy_differs = std::any_of(comparison.arms.begin(), comparison.arms.end(), differs);
+  return accuracy_differs ? accuracy + " " + speed : speed + " " + accuracy;
 }
 
 }  // namespace dml

@@ -25,7 +25,7 @@ std::string straggler_finding(const ArmSummary& arm);
 /// All of a section, accuracy first; with what is missing or diverged.
 std::vector<std::string> findings(const ComparisonSummary& comparison);
 
-/// The section in one sentence, and one more where speed differs.
+/// The section in one sentence, and one more where speed differs: what differs comes first.
 std::string answer(const ComparisonSummary& comparison);
 
 }  // namespace dml

@@ -13,6 +13,7 @@
 #include "runners/study/findings.h"
 #include "runners/study/report_figures.h"
 #include "runners/text.h"
+#include "samplers/sampler.h"
 
 namespace dml {
 namespace {
@@ -36,16 +37,60 @@ std::string flags_text(const std::vector<std::string>& words) {
   return text;
 }
 
-/// "global batch 32": what an update averages over, which no comparison may leave unsaid.
+/// "64 = 2 replicas x 32": what an update averages over, which no comparison may leave unsaid.
 std::string batch_text(const ArmSummary& arm) {
-  return arm.result.is_object() ? arm.result.value("batch_meaning", "") : "";
+  const std::string text = arm.result.is_object() ? arm.result.value("batch_meaning", "") : "";
+  return text.starts_with("batch ") ? text.substr(6) : text;
+}
+
+/// What a setting does, where its value does not say it.
+std::string setting_text(const std::string& key, const std::string& value) {
+  if (key == "mode" && value == "single") return "one process with all the cores holds model and batch";
+  if (key == "mode" && value == "data-parallel")
+    return "each rank holds the whole model and a share of every batch";
+  if (key == "mode" && value == "model-parallel") return "each rank holds some of the layers";
+  if (key == "batch-policy" && value == "global") return "the batch is over all ranks";
+  if (key == "batch-policy" && value == "per-rank")
+    return "each rank has a batch of its own, an update is over all";
+  if (key == "batch-policy") return "as per-rank, with the learning rate times the number of ranks";
+  if (key == "share" && value == "speed") return "faster ranks get more of each batch";
+  if (key == "local-steps")
+    return "ranks update alone and average their weights after every " + value + " updates";
+  if (key == "slow") return "one rank is slowed down on purpose: " + value;
+  if (key != "sampler") return "";
+  for (const SamplerDescription& sampler : sampler_descriptions()) {
+    if (value.substr(0, value.find(':')) == sampler.name) return sampler.summary;
+  }
+  return "";
+}
+
+/// One line an arm: the settings in which the arms of the section differ, and what they do.
+Bullets describe_arms(const ComparisonSummary& comparison) {
+  Bullets lines;
+  for (const ArmSummary& arm : comparison.arms) {
+    std::string flags, words;
+    for (const auto& [key, value] : arm.values) {
+      const bool differs =
+          std::any_of(comparison.arms.begin(), comparison.arms.end(), [&](const ArmSummary& other) {
+            const auto found = other.values.find(key);
+            return found == other.values.end() || found->second != value;
+          });
+      if (!differs) continue;
+      flags += (flags.empty() ? "" : ", ") + key + " " + value;
+      const std::string text = setting_text(key, value);
+      if (!text.empty()) words += (words.empty() ? "" : "; ") + text;
+    }
+    lines.items.push_back("`" + arm.name + "`" + (words.empty() ? "" : ": " + words) +
+                          (words.empty() && !flags.empty() ? ": " + flags : "") + ".");
+  }
+  return lines;
 }
 
 TableBlock accuracy_table(const ComparisonSummary& comparison) {
-  TableBlock table{.header = {"arm", "batch", "runs", "accuracy, %", "95 % interval", "difference, points",
-                              "p, corrected", "detectable, points"},
-                   .rows = {},
-                   .number_columns = {2, 3, 4, 5, 6, 7}};
+  TableBlock table{
+      .header = {"arm", "batch", "runs", "accuracy, %", "95 % interval", "difference", "p", "detectable"},
+      .rows = {},
+      .number_columns = {2, 3, 4, 5, 6, 7}};
   for (std::size_t i = 0; i < comparison.arms.size(); ++i) {
     const ArmSummary& arm = comparison.arms[i];
     const auto accuracy = over_seeds(arm.accuracy);
@@ -63,11 +108,11 @@ TableBlock accuracy_table(const ComparisonSummary& comparison) {
                           arm.detectable ? decimal(*arm.detectable, 2) : ""});
   }
   table.caption =
-      "Difference: mean over seeds of arm minus baseline, in percentage points. p: paired t-test, corrected "
-      "by Holm's "
-      "procedure for all arms of this section. Detectable: the true difference that these tests "
-      "find with a "
-      "chance of 80 %.";
+      "Batch: samples of an update. Difference: mean over the seeds of arm minus baseline, in points. p: "
+      "paired "
+      "t-test, corrected by Holm's procedure for all arms of this section. Detectable: the true difference, "
+      "in "
+      "points, that these tests find with a chance of 80 %.";
   return table;
 }
 
@@ -163,6 +208,7 @@ void add_comparison(const StudySummary& summary, const ComparisonSummary& compar
   const std::string& name = comparison.name;
   document.blocks.emplace_back(Heading{2, comparison.question.empty() ? name : comparison.question, name});
   document.blocks.emplace_back(Callout{answer(comparison)});
+  if (comparison.arms.size() > 1) document.blocks.emplace_back(describe_arms(comparison));
   SideBySide view;
   const auto place = [&](std::optional<report::Figure> figure, std::vector<report::SimpleBlock>& side) {
     if (!figure) return;

@@ -181,7 +181,8 @@ std::optional<Figure> loss_figure(const ComparisonSummary& comparison) {
                 .drawing = report::draw(report::line_plot, *plot),
                 .how_to_read =
                     "Mean over blocks of 100 updates and over the seeds; the band is the 95 % confidence "
-                    "interval of the mean at each point. Arms with larger updates make fewer of them.",
+                    "interval of the mean at each point. Arms that learn alike lie on one line; arms with "
+                    "larger updates make fewer of them.",
                 .command = {},
                 .table = last_points(*plot, "updates", "last training loss")};
 }
@@ -298,15 +299,17 @@ std::optional<Figure> bytes_figure(const ComparisonSummary& comparison) {
     table.rows.push_back({arm.name, decimal(sum, 1), each});
   }
   if (!any) return std::nullopt;
-  return Figure{
-      .id = comparison.name + "-bytes",
-      .title = "Bytes on the wire",
-      .drawing = report::draw(report::bars, plot),
-      .how_to_read =
-          "Counted where messages are handed to the network (1 KB = 1000 bytes), training alone, mean over "
-          "the steps of a run.",
-      .command = {},
-      .table = std::move(table)};
+  return Figure{.id = comparison.name + "-bytes",
+                .title = "Bytes on the wire",
+                .drawing = report::draw(report::bars, plot),
+                .how_to_read =
+                    "A step is one update. Counted where messages are handed to the network (1 KB = 1000 "
+                    "bytes), in training alone, "
+                    "mean over the steps of a run. Combining gradients sends each of them; averaging after "
+                    "local steps sends "
+                    "weights and the optimizer's state.",
+                .command = {},
+                .table = std::move(table)};
 }
 
 std::optional<Figure> partition_figure(const ComparisonSummary& comparison) {

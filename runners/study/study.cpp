@@ -61,10 +61,12 @@ Json about(const Invocation& invocation, const Environment& environment) {
   Json libraries = Json::array();
   for (const LibraryVersion& library : library_versions())
     libraries.push_back(library.name + " " + library.version);
+  std::vector<std::string> command = invocation.arguments;
+  command.front() = "dml_engine";
   return {{"version", version()},
           {"libraries", libraries},
           {"git_revision", git_revision()},
-          {"command", joined(invocation.arguments)},
+          {"command", joined(command)},
           {"written", now},
           {"machine",
            {{"cpu", cpu_name()},

@@ -5,6 +5,7 @@
 // at every reset. ReLU and max-pool turn rounding into large differences sooner or later, so free-running
 // fp32 drift is not judged. A claim counts only if training moved: every layer's weights changed by at least
 // 1e-3 of their norm.
+#include <bit>
 #include <gtest/gtest.h>
 #include <ostream>
 #include <string>
@@ -87,6 +88,30 @@ std::vector<Split> cnn8_splits() {
   splits.push_back({"cut_2_4_6", model_parallel({2, 4, 6}, Schedule::gpipe, 4)});
   splits.push_back({"allreduce_2", data_parallel(2, Aggregate::allreduce)});
   splits.push_back({"allgather_4", data_parallel(4, Aggregate::allgather)});
+  return splits;
+}
+
+/// Every cut of the 8-layer net into 2, 3 and 4 stages, and both aggregations on as many ranks.
+std::vector<Split> every_cnn8_split() {
+  std::vector<Split> splits;
+  constexpr unsigned kCuts = 7;  // before layers 1 to 7
+  for (unsigned chosen = 1; chosen < 1U << kCuts; ++chosen) {
+    if (std::popcount(chosen) > 3) continue;
+    std::vector<int> cut;
+    std::string name = "cut";
+    for (unsigned layer = 1; layer <= kCuts; ++layer) {
+      if ((chosen >> (layer - 1) & 1U) == 0) continue;
+      cut.push_back(static_cast<int>(layer));
+      name += "_" + std::to_string(layer);
+    }
+    const bool pipelined = chosen % 2 == 0;
+    splits.push_back({name, model_parallel(cut, pipelined ? Schedule::gpipe : Schedule::sequential, 3)});
+  }
+  for (const int ranks : {2, 3, 4}) {
+    const std::string w = std::to_string(ranks);
+    splits.push_back({"allreduce_" + w, data_parallel(ranks, Aggregate::allreduce)});
+    splits.push_back({"allgather_" + w, data_parallel(ranks, Aggregate::allgather)});
+  }
   return splits;
 }
 
@@ -256,7 +281,7 @@ TEST_P(Fp32Cnn8, EqualsSingleAfter10Steps) {
   EXPECT_GE(smallest_layer_change(split), kLeastChange);
 }
 
-INSTANTIATE_TEST_SUITE_P(Splits, Fp32Cnn8, ::testing::ValuesIn(cnn8_splits()), name_of);
+INSTANTIATE_TEST_SUITE_P(Splits, Fp32Cnn8, ::testing::ValuesIn(every_cnn8_split()), name_of);
 
 // ---- the same command gives the same bits
 
