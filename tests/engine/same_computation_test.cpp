@@ -243,10 +243,10 @@ INSTANTIATE_TEST_SUITE_P(Splits, Fp32Lenet, ::testing::ValuesIn(lenet_splits()),
 
 class Fp64Cnn8 : public ::testing::TestWithParam<Split> {};
 
-TEST_P(Fp64Cnn8, EqualsSingleAfter20Steps) {
+TEST_P(Fp64Cnn8, EqualsSingleAfter100Steps) {
   static const DatasetSplits data = small_data(29, 4);
-  static const Trained single = train_as(cnn8(Precision::fp64, 7), {}, data, 20);
-  const Trained split = train_as(cnn8(Precision::fp64, 7), GetParam().options, data, 20);
+  static const Trained single = train_as(cnn8(Precision::fp64, 7), {}, data, 100);
+  const Trained split = train_as(cnn8(Precision::fp64, 7), GetParam().options, data, 100);
   EXPECT_LE(relative_error(split.parameters, single.parameters), kFp64Bound);
   EXPECT_GE(smallest_layer_change(split), kLeastChange);
 }
