@@ -49,6 +49,8 @@ std::string setting_text(const std::string& key, const std::string& value) {
   if (key == "mode" && value == "data-parallel")
     return "each rank holds the whole model and a share of every batch";
   if (key == "mode" && value == "model-parallel") return "each rank holds some of the layers";
+  if (key == "aggregate" && value == "allreduce") return "gradients are summed between the ranks";
+  if (key == "aggregate") return "each rank gets all gradients and adds them up itself";
   if (key == "batch-policy" && value == "global") return "the batch is over all ranks";
   if (key == "batch-policy" && value == "per-rank")
     return "each rank has a batch of its own, an update is over all";
