@@ -66,15 +66,21 @@ std::string inline_markdown(std::string_view text, bool in_table) {
   return markdown;
 }
 
-/// A line that must not become a heading, a list, a quotation or a rule: "1. x", "- x", "# x", "=====".
+/// A line that must not become a heading, a list or a rule: "1. x", "- x", "# x", "=====". What only looks
+/// like it
+/// ("1.5x", "-0.3 points") stays as it is.
 std::string line_markdown(std::string_view text) {
   std::string line = inline_markdown(text, false);
   line.erase(0, line.find_first_not_of(" \t"));
+  const auto ends_marker = [&](std::size_t at) {
+    return at >= line.size() || line[at] == ' ' || line[at] == '\t' || line[at] == line.front();
+  };
   const std::size_t digits = std::min(line.find_first_not_of("0123456789"), line.size());
   const bool numbered = digits > 0 && digits < line.size() && (line[digits] == '.' || line[digits] == ')');
-  if (numbered) {
+  if (numbered && ends_marker(digits + 1)) {
     line.insert(digits, "\\");
-  } else if (!line.empty() && std::string_view("#-+=").find(line.front()) != std::string_view::npos) {
+  } else if (!line.empty() && std::string_view("#-+=").find(line.front()) != std::string_view::npos &&
+             ends_marker(1)) {
     line.insert(0, "\\");
   }
   return line;

@@ -28,13 +28,14 @@ std::string class_attribute(std::string_view css_class) {
   return css_class.empty() ? std::string() : attribute("class", css_class);
 }
 
-std::string view_box(const Svg& svg) {
-  return attribute("viewBox", "0 0 " + svg_number(svg.width) + " " + svg_number(svg.height)) +
-         attribute("width", svg.width) + attribute("height", svg.height);
-}
-
-std::string open_svg(const Svg& svg, std::string_view css_class) {
-  return R"(<svg xmlns="http://www.w3.org/2000/svg")" + view_box(svg) + class_attribute(css_class) +
+/// margin: around the drawing, of the same paper.
+std::string open_svg(const Svg& svg, std::string_view css_class, double margin) {
+  const double width = svg.width + 2 * margin;
+  const double height = svg.height + 2 * margin;
+  const std::string corner = svg_number(-margin) + " " + svg_number(-margin);
+  return R"(<svg xmlns="http://www.w3.org/2000/svg")" +
+         attribute("viewBox", corner + " " + svg_number(width) + " " + svg_number(height)) +
+         attribute("width", width) + attribute("height", height) + class_attribute(css_class) +
          R"( role="img")" + attribute("aria-label", svg.label) + ">\n";
 }
 
@@ -78,14 +79,15 @@ std::string escape_xml(std::string_view text) {
 }
 
 std::string inline_svg(const Svg& svg, std::string_view css_class) {
-  return open_svg(svg, css_class) + svg.body + "</svg>\n";
+  return open_svg(svg, css_class, 0) + svg.body + "</svg>\n";
 }
 
 std::string standalone_svg(const Svg& svg) {
+  constexpr double kMargin = 16;
   SvgWriter paper;
-  paper.rect(0, 0, svg.width, svg.height, "paper");
-  return open_svg(svg, {}) + "<style>\n" + figure_style() + "</style>\n" +
-         std::move(paper).finish(svg.width, svg.height, {}).body + svg.body + "</svg>\n";
+  paper.rect(-kMargin, -kMargin, svg.width + 2 * kMargin, svg.height + 2 * kMargin, "paper");
+  return open_svg(svg, {}, kMargin) + "<style>\n" + figure_style() + "</style>\n" +
+         std::move(paper).finish(0, 0, {}).body + svg.body + "</svg>\n";
 }
 
 void SvgWriter::line(double x1, double y1, double x2, double y2, std::string_view css_class) {

@@ -36,7 +36,7 @@ Drawing draw(Svg (*figure)(const Options&, double width), const Options& options
 
 /// <svg> for use inside a page that holds the style sheet; css_class is added to it.
 std::string inline_svg(const Svg& svg, std::string_view css_class = {});
-/// A file of its own, with the style sheet inside.
+/// A file of its own, with the style sheet inside and a margin of paper.
 std::string standalone_svg(const Svg& svg);
 
 /// & < > " ' as entities, and characters that XML does not allow as U+FFFD: safe in text and in attributes.

@@ -128,8 +128,9 @@ std::vector<TextBox> text_boxes(const Element& svg) {
     const std::string anchor = text.attribute("text-anchor");
     const double before = anchor == "end" ? width : anchor == "middle" ? width / 2 : 0;
     const double left = text.number("x") - before;
+    const double y = text.number("y");
     boxes.push_back(
-        {text.text, left, left + width, text.number("y") - 0.75 * size, text.number("y") + 0.2 * size});
+        {text.text, left, left + width, y - 0.75 * size, y + 0.2 * size, text.attribute("class")});
   }
   return boxes;
 }

@@ -13,6 +13,7 @@ namespace dml::report {
 struct TextBox {
   std::string text;
   double left = 0, right = 0, top = 0, bottom = 0;
+  std::string css_class = {};
 };
 
 Element parse_svg(const Svg& svg);

@@ -99,6 +99,30 @@ TEST(EveryFigure, KeepsShapesWithinTheDrawing) {
   }
 }
 
+/// But for words within a plot: they may stand on grid lines, because they say that nothing else is there.
+TEST(EveryFigure, KeepsLinesAndDotsOffNamesAndValues) {
+  for (const NamedDrawing& drawing : every_kind_of_drawing()) {
+    if (contains(drawing.name, "lines") || contains(drawing.name, "logarithmic")) continue;
+    SCOPED_TRACE(drawing.name);
+    const Element svg = parse_svg(drawing.svg);
+    std::vector<TextBox> marks;
+    for (const Element& line : all_named(svg, "line")) {
+      marks.push_back({"line " + line.attribute("class"), line.number("x1") - 0.5, line.number("x2") + 0.5,
+                       line.number("y1"), line.number("y2")});
+    }
+    for (const Element& circle : all_named(svg, "circle")) {
+      const double r = circle.number("r");
+      marks.push_back({"dot " + circle.attribute("class"), circle.number("cx") - r, circle.number("cx") + r,
+                       circle.number("cy") - r, circle.number("cy") + r});
+    }
+    for (const TextBox& box : text_boxes(svg)) {
+      const bool on_a_bar = box.css_class.substr(0, 3) == "on-";
+      if (on_a_bar || contains(box.text, "not measured")) continue;
+      for (const TextBox& mark : marks) EXPECT_FALSE(overlap(box, mark)) << box.text << " and " << mark.text;
+    }
+  }
+}
+
 TEST(EveryFigure, ComesOutTheSameAgain) {
   const std::vector<NamedDrawing> once = every_kind_of_drawing();
   const std::vector<NamedDrawing> again = every_kind_of_drawing();

@@ -58,6 +58,16 @@ TEST(DotPlotFigure, ShowsEverySeedNameLabelAndTheReference) {
               kRounding);
 }
 
+TEST(DotPlotFigure, LeavesRoomForThePlotBesideLongNames) {
+  DotPlot plot = three_arms();
+  plot.arms[0].name = std::string(40, 'M');
+  plot.arms[1].value = std::string(40, '8');
+  for (const double width : {kWide, kNarrow}) {
+    const std::vector<double> means = numbers(all_of_class(parse_svg(dot_plot(plot, width)), "mean"), "cx");
+    EXPECT_GT(means[1] - means[0], 0.25 * width);
+  }
+}
+
 TEST(DotPlotFigure, KeepsEqualSeedsApart) {
   const Element svg = parse_svg(dot_plot({.label = "x", .axis = "x", .arms = {{"a", 0, {1, 1, 1, 1}, 1}}}));
   std::vector<double> ys = numbers(all_of_class(svg, "seed"), "cy");
@@ -157,6 +167,24 @@ TEST(HeatMapFigure, HasACellPerCountAndItsNumber) {
   EXPECT_EQ(all_of_class(svg, "missing").size(), 2U);  // the cell, and what it means
 }
 
+TEST(HeatMapFigure, WritesNumbersOnlyIntoCellsThatHoldThem) {
+  for (const double count : {7.0, 1500.0, 1234567.0}) {
+    HeatMap map{.label = "x", .rows = "replica", .columns = "class", .unit = "samples", .panels = {}};
+    map.panels.assign(2, {"shards", {std::vector<double>(10, count)}});
+    for (const double width : {kWide, kNarrow}) {
+      const Element svg = parse_svg(heat_map(map, width));
+      const double cell = all_of_class(svg, "heat-8").at(1).number("width");  // the first is the scale's
+      std::size_t numbers_drawn = 0;
+      for (const TextBox& box : text_boxes(svg)) {
+        if (box.css_class != "on-heat-8") continue;
+        EXPECT_LT(box.right - box.left, cell) << box.text;
+        ++numbers_drawn;
+      }
+      EXPECT_EQ(numbers_drawn, count < 10000 ? 20U : 0U) << count;
+    }
+  }
+}
+
 TEST(HeatMapFigure, ThinsLabelsOutAndLeavesNumbersOutOfThinRows) {
   HeatMap map{.label = "x", .rows = "replica", .columns = "class", .unit = "samples", .panels = {}};
   map.panels.push_back({"shards", std::vector<std::vector<double>>(64, std::vector<double>(10, 77))});
@@ -212,7 +240,8 @@ TEST(LinePlotFigure, PlacesPointsByTheirScale) {
 TEST(LinePlotFigure, BreaksALineWhereAPointIsMissing) {
   const Element svg = parse_svg(line_plot(growing(LinePlot::Scale::linear)));
   EXPECT_EQ(all_of_class(svg, "curve").size(),
-            2U);                                   // the first series, and the last two points of the second
+            2U);  // the first series, and the last two points of the second
+  EXPECT_EQ(read_path(all_of_class(svg, "curve").at(1)).first.size(), 2U);
   EXPECT_EQ(all_named(svg, "circle").size(), 1U);  // its point alone
 }
 

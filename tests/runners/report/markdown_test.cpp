@@ -38,7 +38,9 @@ TEST(Markdown, EscapesWhatHasAMeaningAtTheStartOfALine) {
   EXPECT_EQ(markdown_of(Paragraph{"- x"}), "\\- x\n");
   EXPECT_EQ(markdown_of(Paragraph{"+ x"}), "\\+ x\n");
   EXPECT_EQ(markdown_of(Paragraph{"12. x"}), "12\\. x\n");
-  EXPECT_EQ(markdown_of(Paragraph{"1.5x faster"}), "1\\.5x faster\n");
+  EXPECT_EQ(markdown_of(Paragraph{"---"}), "\\---\n");
+  EXPECT_EQ(markdown_of(Paragraph{"1.5x faster"}), "1.5x faster\n");
+  EXPECT_EQ(markdown_of(Paragraph{"-0.3 points"}), "-0.3 points\n");
   EXPECT_EQ(markdown_of(Paragraph{"a\n# b"}), "a # b\n");
   EXPECT_EQ(markdown_of(Paragraph{"    indented"}), "indented\n");
 }

@@ -93,6 +93,7 @@ TEST(ValueColumn, GivesValuesEqualDecimals) {
   EXPECT_EQ(value_column({12.4, 11.78}), (Texts{"12.40", "11.78"}));
   EXPECT_EQ(value_column({3, kNotMeasured, 40}), (Texts{"3", "not measured", "40"}));
   EXPECT_EQ(value_column({20000, 1.5}), (Texts{"20,000", "1.5"}));  // no number of decimals suits both
+  EXPECT_EQ(value_column({20000, 3000.4}), (Texts{"20,000", "3,000"}));
   EXPECT_TRUE(value_column({}).empty());
 }
 

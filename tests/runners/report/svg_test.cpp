@@ -58,8 +58,8 @@ TEST(StandaloneSvg, BringsItsStyleForLightAndDark) {
   writer.text(1, 2, "x");
   const std::string file = standalone_svg(std::move(writer).finish(10, 20, "label"));
   const Element svg = parse_xml(file);
-  EXPECT_EQ(svg.attribute("viewBox"), "0 0 10 20");
-  EXPECT_EQ(all_of_class(svg, "paper").size(), 1U);
+  EXPECT_EQ(svg.attribute("viewBox"), "-16 -16 42 52");
+  EXPECT_EQ(all_of_class(svg, "paper").at(0).attribute("width"), "42");
   const std::string style = all_named(svg, "style").at(0).text;
   EXPECT_TRUE(contains(style, "prefers-color-scheme: dark"));
   EXPECT_EQ(file.find("http"), file.find("http://www.w3.org/2000/svg"));
