@@ -118,7 +118,7 @@ def check_section(checker, section, reported, ids_of, runs):
         checker.holds(f'{name}: a difference is denied', denied == (not differs and not identical))
         checker.holds(f'{name}: equality is claimed', equal == identical)
         a, b = pairs(speed[i], speed[base])
-        low, high = interval(a - b)
+        low, high = interval(a - b, 1 - LEVEL / (len(section['arms']) - 1))  # for all arms together
         checker.same(name + ': speed', arm['speed_log_ratio_interval'], [low, high])
         faster = any(s.startswith(f"{arm['name']} trains ") for s in sentences)
         checker.holds(f'{name}: a difference in speed is claimed', faster == (not low <= 0 <= high))

@@ -189,6 +189,8 @@ int run_benchmark(const Invocation& invocation, const RankContext& context) {
   measurements.train_seconds = train_seconds;
   measurements.samples_per_second = summary(samples_per_second)["median"].get<double>();
   measurements.ranks = gather_rank_times(run, total);
+  measurements.straggler =
+      find_straggler(measurements.ranks, options.steps * static_cast<std::int64_t>(rounds.size()));
   const std::vector<std::string> step_times =
       gather_texts(session.communicator(), session.stream(), rank_step_times(rounds, options.steps).dump());
   if (!run.is_rank_zero()) return 0;

@@ -64,7 +64,10 @@ std::string batch_meaning(const RunConfig& config) {
   const ParallelOptions& parallel = config.parallel;
   std::string text = "batch " + std::to_string(config.batch);
   if (parallel.mode == Mode::data_parallel) {
-    text += " = " + plural(parallel.ranks, "replica") + " x " + slice_range(config.batch, parallel.ranks);
+    text += " = " + plural(parallel.ranks, "replica") +
+            (parallel.share == Share::speed ? ", shares by speed"
+                                            : " x " + slice_range(config.batch, parallel.ranks));
+    if (parallel.local_steps > 0) text += ", each updating alone with its share";
   }
   if (slices_per_step(parallel) > 1) {
     const char* slices = parallel.mode == Mode::model_parallel ? " micro-batches" : " accumulated slices";

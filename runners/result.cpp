@@ -192,6 +192,7 @@ Json result_json(RankRun& run, const Measurements& measurements) {
   json["batch_meaning"] = batch_meaning(config);
   json["epochs"] = or_null(measurements.epochs);
   json["steps"] = or_null(measurements.steps);
+  json["steps_here"] = or_null(measurements.steps_here);
   json["final_train_loss"] = or_null(measurements.final_train_loss);
   json["test_loss"] = test ? Json(test->loss) : Json();
   json["test_accuracy"] = test ? Json(test->accuracy) : Json();

@@ -44,6 +44,7 @@ std::string describe_straggler(const Straggler& straggler);
 /// What a command measured; what it did not measure stays empty and becomes null.
 struct Measurements {
   std::optional<std::int64_t> epochs, steps;
+  std::optional<std::int64_t> steps_here;  ///< in this process, without those before a resume
   std::optional<double> final_train_loss;
   std::optional<Evaluation> evaluation;
   std::optional<double> setup_seconds, train_seconds, samples_per_second;

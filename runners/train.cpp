@@ -174,6 +174,7 @@ int run_train(const Invocation& invocation, const RankContext& context) {
 
   Measurements measurements{.epochs = result.epochs,
                             .steps = result.steps,
+                            .steps_here = result.steps - first_step,
                             .final_train_loss = result.final_train_loss,
                             .evaluation = result.evaluation,
                             .setup_seconds = setup_seconds,
@@ -193,7 +194,8 @@ int run_train(const Invocation& invocation, const RankContext& context) {
 
   if (directory) {
     directory->write("trace.json", trace);
-    measurements.partition = run.partition_card();
+    // Which replica works on which position is decided as the run goes, where shares follow speed.
+    if (config.parallel.share == Share::equal) measurements.partition = run.partition_card();
   }
   if (result.stopped) return stopped_exit_code(config, stop, result, progress);
   if (!config.save_to.empty()) save_weights(session, config.save_to);

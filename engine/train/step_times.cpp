@@ -1,6 +1,7 @@
 #include "engine/train/step_times.h"
 
 #include <algorithm>
+#include <numeric>
 #include <span>
 
 namespace dml {
@@ -12,6 +13,11 @@ PhaseTimes medians_of(std::span<const PhaseTimes> steps) {
   std::vector<double> values(steps.size());
   for (std::size_t phase = 0; phase < kStepPhases; ++phase) {
     for (std::size_t i = 0; i < steps.size(); ++i) values[i] = steps[i][phase];
+    if (phase == static_cast<std::size_t>(StepPhase::communicate)) {  // most local steps have none
+      medians[phase] =
+          std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+      continue;
+    }
     const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
     std::nth_element(values.begin(), middle, values.end());
     medians[phase] = *middle;

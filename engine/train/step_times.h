@@ -25,8 +25,9 @@ class StepTimes {
   }
   void reset();
 
-  /// The median of each phase in each of up to `count` equal blocks of consecutive kept steps, in order.
-  /// Fewer when there are fewer than kLeastPerBlock steps for each.
+  /// The median (of communicate, which many local steps are without, the mean) of each phase in each of up to
+  /// `count` equal blocks of consecutive kept steps, in order. Fewer when there are fewer than kLeastPerBlock
+  /// steps for each.
   [[nodiscard]] std::vector<PhaseTimes> block_medians(std::size_t count) const;
   /// The median of each phase over all kept steps; zero without any.
   [[nodiscard]] PhaseTimes medians() const;

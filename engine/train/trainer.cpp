@@ -133,7 +133,9 @@ void Trainer::run_epoch() {
     if (session_.config().parallel.share == Share::speed) follow_speed(batches);
     if (cursor_.step - settled_step_ >= kSettleSteps) settle();
     const bool due = checkpoint_due_step_ > 0 && cursor_.step >= checkpoint_due_step_ && replicas_agree();
-    if (due) checkpoint_due_step_ += session_.config().checkpoint_every_steps;
+    while (due && checkpoint_due_step_ <= cursor_.step) {
+      checkpoint_due_step_ += session_.config().checkpoint_every_steps;
+    }
     if (due || (result_.stopped && !session_.config().run_dir.empty())) write_checkpoint_now();
   }
   settle();
@@ -152,7 +154,12 @@ std::int64_t Trainer::next_window_steps(std::int64_t steps_in_epoch) const {
   const std::int64_t round = session_.config().parallel.local_steps;
   if (round > 0) {
     const std::int64_t rest = round - cursor_.epoch_step % round;
-    if (steps >= rest) steps = rest + (steps - rest) / round * round;
+    const bool must_end = window_.stop || (checkpoint_due_step_ > 0 && checkpoint_due_step_ <= cursor_.step);
+    if (must_end) {
+      steps = std::min(steps, rest);
+    } else if (steps >= rest) {
+      steps = rest + (steps - rest) / round * round;
+    }
   }
   steps = std::min({steps, steps_in_epoch - cursor_.epoch_step, total_steps() - cursor_.step});
   const std::int64_t to_checkpoint = checkpoint_due_step_ - cursor_.step;
@@ -166,11 +173,11 @@ std::int64_t Trainer::next_window_steps(std::int64_t steps_in_epoch) const {
 void Trainer::follow_speed(BatchSequence& batches) {
   const auto [fastest, slowest] =
       std::minmax_element(window_.busy_seconds.begin(), window_.busy_seconds.end());
-  if (*slowest < kLeastImbalance * *fastest) return;
+  const bool tail_alone = window_.samples.front() < session_.config().batch && steps_per_epoch_ > 1;
+  if (tail_alone || *fastest <= 0 || *slowest < kLeastImbalance * *fastest) return;
   if (shares_.empty()) shares_.assign(window_.busy_seconds.size(), 1.0);
   double sum = 0;
   for (std::size_t r = 0; r < shares_.size(); ++r) {
-    if (window_.busy_seconds[r] <= 0) return;
     shares_[r] *= 1 / std::sqrt(window_.busy_seconds[r]);
     sum += shares_[r];
   }

@@ -74,7 +74,7 @@ constexpr std::array kFlags = {
     FlagSpec{Group::data_parallel, "aggregate", "A", "allreduce", "", kSteps, "allreduce or allgather"},
     FlagSpec{Group::data_parallel, "local-steps", "K", "", "combine gradients in every step", kSteps,
              "replicas train alone and average their weights after every K steps"},
-    FlagSpec{Group::data_parallel, "share", "S", "equal", "", kSteps,
+    FlagSpec{Group::data_parallel, "share", "S", "equal", "", kTrain,
              "of a batch per replica: equal, or by the speed each was measured to have"},
     FlagSpec{Group::data_parallel, "bucket-bytes", "N", "26214400", "", kSteps,
              "gradients travel in buckets of at most this size"},

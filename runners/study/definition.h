@@ -1,16 +1,16 @@
 // What a study asks and of which runs it consists, as its author wrote it.
 //
-//   question = Does it matter who has which samples?    # for the whole study, and the defaults of its
-//   sections epochs = 2 seeds = 0..4
+//   question = Who has which samples?      # for the whole study, and the defaults of its sections
+//   epochs = 2
+//   seeds = 0..4
 //
-//   [sampling]                                          # a comparison of its own, with its own baseline
+//   [sampling]                             # a comparison of its own
 //   mode = data-parallel
-//   sampler = balanced random dirichlet:alpha=0.1       # several values, with blanks between: an axis of the
-//   grid baseline = sampler=balanced                         # [the first arm]
+//   sampler = balanced random              # several values, with blanks between: an axis of the grid
+//   baseline = sampler=balanced            # [the first arm]
 //
 // Keys are the flags of `train` without their dashes, and question, seeds, baseline and batch-policy. A value
-// `none` leaves the flag out. Lines end at '#'. In --grid the same stands in one line, with ';' for line
-// ends.
+// `none` leaves the flag out. Lines end at '#'. In --grid the same stands in one line, with ';' for ends.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +48,9 @@ enum class StudySource { file, grid };
 /// understood: no key, an unknown or repeated one (with the nearest that is known), a value that is missing,
 /// a section named twice, seeds that are no numbers.
 StudyDefinition parse_study(const std::string& text, const std::string& name, StudySource source);
+
+/// What stands between blanks.
+std::vector<std::string> words_of(const std::string& text);
 
 /// "0..4" or "3 1 4": throws UsageError beginning with `origin`.
 std::vector<std::uint64_t> parse_seeds(const std::vector<std::string>& values, const std::string& origin);

@@ -1,5 +1,6 @@
 #include "runners/study/directory.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -46,6 +47,20 @@ StudyRecord record_of(const Json& json) {
 [[noreturn]] void fail(const std::string& path) {
   throw IoError("cannot write " + path + ": " + std::strerror(errno) +
                 "; choose another --run-dir, or make room");
+}
+
+/// The circumstances of earlier calls that differ from now, with those of the last one where runs were made.
+Json circumstances_before(const Json& there, const Json& about, bool has_runs) {
+  Json earlier = there.value("earlier", Json::array());
+  Json last = Json::object();
+  bool differs = false;
+  for (const char* key : {"version", "git_revision", "machine"}) {
+    last[key] = there.value(key, Json());
+    differs = differs || last[key] != about.value(key, Json());
+  }
+  const bool known = std::find(earlier.begin(), earlier.end(), last) != earlier.end();
+  if (has_runs && differs && !known) earlier.push_back(last);
+  return earlier;
 }
 
 /// Lines of a file that ends where its last whole line does.
@@ -120,9 +135,12 @@ StudyDirectory::StudyDirectory(const std::string& path, const StudyGrid& grid, c
                      ": another process is at work on the study there. Wait for its end.");
   }
   Json here = describe_grid(grid);
+  Json earlier = Json::array();  // with what other runs here were made
   if (std::filesystem::exists(path + "/study.json")) {
     try {
-      compare(read_study(path), here);
+      const Json there = read_study(path);
+      compare(there, here);
+      earlier = circumstances_before(there, about, !read_records(path).empty());
     } catch (...) {
       ::close(lock_);
       throw;
@@ -130,6 +148,7 @@ StudyDirectory::StudyDirectory(const std::string& path, const StudyGrid& grid, c
   }
   here["schema_version"] = kSchemaVersion;
   here.update(about);
+  here["earlier"] = earlier;
   write_file_atomically(path + "/study.json", json_text(here, 2) + "\n");
   records_ = read_records(path);
 

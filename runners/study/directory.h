@@ -1,8 +1,8 @@
 // The folder in which a study leaves what it did.
 //
 //   study.json      what the study is: sections, arms with their flags, seeds; machine and versions
-//   runs.jsonl      one JSON object a line for every run that ended, flushed to the disk before the next
-//   begins runs/ID/        the run directory of each run (engine/run/run_directory.h), without its weights
+//   runs.jsonl      one JSON object a line for every run that ended, on the disk before the next begins
+//   runs/ID/        the run directory of each run (engine/run/run_directory.h), without its weights
 //   report.html, report.md, figures/    what `report` makes of the above
 #pragma once
 

@@ -102,13 +102,15 @@ std::string accuracy_answer(const ComparisonSummary& comparison) {
   std::vector<const ArmSummary*> different;
   std::size_t compared = 0;
   std::optional<double> detectable;  // the worst of them
-  bool identical = true;
+  bool identical = true, tested = false, all_detectable = true;
   for (const ArmSummary& arm : comparison.arms) {
     if (!arm.accuracy_difference) continue;
     ++compared;
     if (differs(arm)) different.push_back(&arm);
+    tested = tested || arm.adjusted_p.has_value();
     if (arm.accuracy_difference->identical) continue;
     identical = false;
+    all_detectable = all_detectable && arm.detectable.has_value();
     if (arm.detectable) detectable = std::max(detectable.value_or(0), *arm.detectable);
   }
   if (compared == 0) {
@@ -117,12 +119,18 @@ std::string accuracy_answer(const ComparisonSummary& comparison) {
     return other + " reaches an accuracy of " + decimal(accuracy->mean, 2) +
            " %; there is nothing to compare it with.";
   }
+  if (!tested && !identical) {
+    return "One seed cannot tell a difference from " + other + " from chance: more are needed.";
+  }
   if (different.empty()) {
     std::string text = compared == 1 ? "No difference in accuracy was found"
                                      : "In none of " + std::to_string(compared) +
                                            " comparisons was a difference in accuracy found";
     text += " against " + other;
-    return text + (identical ? ": they are equal in every seed" : detectable_text(detectable)) + ".";
+    return text +
+           (identical ? ": they are equal in every seed"
+                      : detectable_text(all_detectable ? detectable : std::nullopt)) +
+           ".";
   }
   const ArmSummary& largest =
       **std::max_element(different.begin(), different.end(), [](const auto* a, const auto* b) {
@@ -134,10 +142,9 @@ std::string accuracy_answer(const ComparisonSummary& comparison) {
                      " accurate than " + other + " (" +
                      size_interval_text(*largest.accuracy_difference->difference.interval) + ")";
   if (compared > 1) {
-    text += different.size() == 1
-                ? ", the only one of " + std::to_string(compared) + " arms that differs from it"
-                : ", the largest of " + std::to_string(different.size()) + " differences found among " +
-                      std::to_string(compared) + " arms";
+    text += different.size() == 1 ? ", the only difference found among " + std::to_string(compared) + " arms"
+                                  : ", the largest of " + std::to_string(different.size()) +
+                                        " differences found among " + std::to_string(compared) + " arms";
   }
   return text + ".";
 }
@@ -178,10 +185,10 @@ std::string speed_finding(const ComparisonSummary& comparison, const ArmSummary&
   const double low = std::exp(difference->difference.interval->low),
                high = std::exp(difference->difference.interval->high);
   const std::string& other = baseline_of(comparison).name;
-  const std::string range = interval_text({low, high});
+  const std::string range = interval_text({low, high}) + " for all arms together";
   if (low <= 1 && high >= 1) {
     return "No difference in speed was found between " + arm.name + " and " + other + " (" + range +
-           " times its samples per second).";
+           ", times its samples per second).";
   }
   return arm.name + " trains " + decimal(std::exp(difference->difference.mean), 2) +
          " times as many samples per second as " + other + " (geometric mean over the seeds, " + range + ").";

@@ -103,7 +103,10 @@ class Expander {
     StudyComparison comparison{
         .name = section_.name, .question = section_.question, .baseline = 0, .arms = {}};
     combine(0, {});
-    for (StudyArm& arm : arms_) check(arm);
+    for (StudyArm& arm : arms_) {
+      check(arm);
+      check_scaled_rate(arm);
+    }
     refuse_unused();
     name_arms();
     comparison.arms = std::move(arms_);
@@ -161,6 +164,18 @@ class Expander {
           flag.starts_with("--") ? origin_of(flag.substr(2)) : "section " + section_.name;
       throw UsageError(place + ": " + message);
     }
+  }
+
+  /// The rate was scaled by a number of ranks that the command line may see otherwise (on GPUs it counts
+  /// them).
+  void check_scaled_rate(const StudyArm& arm) const {
+    const std::string assumed = value_or(arm.values, "ranks", "2");
+    const std::string ranks = std::to_string(arm.config.parallel.ranks);
+    const bool scaled = value_or(arm.values, "batch-policy", "global") == "per-rank-scaled-lr" &&
+                        arm.config.parallel.mode == Mode::data_parallel;
+    if (!scaled || ranks == assumed) return;
+    throw UsageError(origin_of("batch-policy") + ": the runs would have " + ranks +
+                     " ranks, and the rate is scaled by " + assumed + ". Write ranks = " + ranks + ".");
   }
 
   void refuse_unused() const {

@@ -256,7 +256,8 @@ void add_limits(const StudySummary& summary, Document& document) {
                   "Speeds and time splits were measured on this machine, one run at a time and seed by seed; "
                   "other work on it moves "
                   "them. They say nothing about other hardware.",
-                  "A test set of 10,000 images has a sampling error of its own, about 0.3 points near 90 %, "
+                  "A test set of 10,000 images, for example, has a sampling error of its own, about 0.3 "
+                  "points near 90 %, "
                   "which all arms share."};
   document.blocks.emplace_back(std::move(limits));
 }
@@ -280,6 +281,11 @@ void add_appendix(const StudySummary& summary, Document& document) {
     libraries += (libraries.empty() ? "" : ", ") + library.get<std::string>();
   }
   row("libraries", libraries);
+  for (const nlohmann::json& earlier : summary.study.value("earlier", nlohmann::json::array())) {
+    row("some runs were made with", "version " + earlier.value("version", "?") + ", git revision " +
+                                        earlier.value("git_revision", "?") + ", " +
+                                        earlier.value("machine", nlohmann::json::object()).value("cpu", "?"));
+  }
   row("written", study_text(summary, "written"));
   std::string seeds;
   for (const std::uint64_t seed : summary.seeds) seeds += (seeds.empty() ? "" : ", ") + std::to_string(seed);

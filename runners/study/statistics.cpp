@@ -79,7 +79,7 @@ MeanInterval mean_interval(std::span<const double> values, double confidence) {
 }
 
 PairedComparison compare_paired(std::span<const double> values, std::span<const double> baseline,
-                                double confidence) {
+                                double confidence, double grain) {
   DML_ASSERT(values.size() == baseline.size(), std::to_string(values.size()) + " values, " +
                                                    std::to_string(baseline.size()) + " of the baseline");
   std::vector<double> differences(values.size());
@@ -91,8 +91,15 @@ PairedComparison compare_paired(std::span<const double> values, std::span<const 
   result.identical = differences.front() == 0 && differences.back() == 0;
   if (!result.difference.sd) return result;
 
-  const double sd = *result.difference.sd;
   const auto n = static_cast<double>(result.difference.n);
+  const double least = grain / std::sqrt(6.0);
+  if (!result.identical && *result.difference.sd < least) {
+    const double mean = result.difference.mean;
+    const double half = student_t_quantile((1 + confidence) / 2, n - 1) * least / std::sqrt(n);
+    result.difference.sd = least;
+    result.difference.interval = Interval{mean - half, mean + half};
+  }
+  const double sd = *result.difference.sd;
   if (result.identical) {
     result.p = 1;
   } else if (sd == 0) {

@@ -47,8 +47,12 @@ struct PairedComparison {
 /// Differences without any spread have no t. Where all of them are 0 (`identical`), nothing speaks for a
 /// difference: p = 1. Where all of them are the same other number, p = 0, the limit for sd -> 0. Differences
 /// that are the same but for rounding come close to that limit: their p is tiny and its digits mean nothing.
+///
+/// `grain`: the values are counts in steps of this size (an accuracy over n test samples: 1 / n), 0 for
+/// values that are not. The sd of differences is then taken for at least grain / sqrt(6), that of two counts'
+/// rounding: equal differences of a few coarse values are a coincidence, and no certainty.
 PairedComparison compare_paired(std::span<const double> values, std::span<const double> baseline,
-                                double confidence);
+                                double confidence, double grain = 0);
 
 /// p values of one family of comparisons, corrected so that the chance of any false rejection in the family
 /// stays below the level they are compared with: Holm, "A simple sequentially rejective multiple test

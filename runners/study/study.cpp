@@ -45,7 +45,7 @@ StudyDefinition read_definition(const Invocation& invocation) {
     definition = parse_study(options.grid, "--grid", StudySource::grid);
   }
   for (const auto& [key, value] : options.overrides) override_setting(definition, key, value);
-  if (!options.seeds.empty()) definition.seeds = parse_seeds({options.seeds}, "--seeds");
+  if (!options.seeds.empty()) definition.seeds = parse_seeds(words_of(options.seeds), "--seeds");
   return definition;
 }
 

@@ -43,7 +43,8 @@ std::vector<RankSummary> summarise_ranks(const std::vector<const StudyRecord*>& 
   for (const StudyRecord* record : records) {
     const Json& entries = record->result.at("ranks");
     ranks.resize(std::max(ranks.size(), entries.size()));
-    const double steps = number(record->result, "steps").value_or(0);
+    const double all_steps = number(record->result, "steps").value_or(0);
+    const double steps = number(record->result, "steps_here").value_or(all_steps);
     for (std::size_t r = 0; r < entries.size(); ++r) {
       const Json& entry = entries[r];
       RankSummary& rank = ranks[r];
@@ -87,11 +88,15 @@ void count_stragglers(const std::vector<const StudyRecord*>& records, ArmSummary
 void read_curves(const std::vector<const StudyRecord*>& records, ArmSummary& arm) {
   CurveReader loss, accuracy;
   for (const StudyRecord* record : records) {
+    std::map<double, double> losses,
+        accuracies;  // a run that was resumed repeats lines: the later one counts
     for (const Json& metric : record->metrics) {
-      if (metric.value("kind", "") == "train") loss.add(metric.at("step"), metric.at("loss"));
+      if (metric.value("kind", "") == "train") losses[metric.at("step")] = metric.at("loss");
       const auto test = number(metric, "test_accuracy");
-      if (test) accuracy.add(metric.at("epoch").get<double>() + 1, 100 * *test);
+      if (test) accuracies[metric.at("epoch").get<double>() + 1] = 100 * *test;
     }
+    for (const auto& [x, y] : losses) loss.add(x, y);
+    for (const auto& [x, y] : accuracies) accuracy.add(x, y);
   }
   arm.loss_by_step = loss.points();
   arm.accuracy_by_epoch = accuracy.points();
@@ -122,7 +127,8 @@ void fill(ArmSummary& arm, const Records& records, const std::vector<std::string
 
 /// The values of two arms in the seeds that have both.
 std::optional<PairedComparison> compare_arms(const std::vector<std::optional<double>>& values,
-                                             const std::vector<std::optional<double>>& baseline) {
+                                             const std::vector<std::optional<double>>& baseline,
+                                             double confidence, double grain) {
   std::vector<double> a, b;
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!values[i] || !baseline[i]) continue;
@@ -130,7 +136,7 @@ std::optional<PairedComparison> compare_arms(const std::vector<std::optional<dou
     b.push_back(*baseline[i]);
   }
   if (a.empty()) return std::nullopt;
-  return compare_paired(a, b, kConfidence);
+  return compare_paired(a, b, confidence, grain);
 }
 
 std::vector<std::optional<double>> logarithms(std::vector<std::optional<double>> values) {
@@ -140,13 +146,17 @@ std::vector<std::optional<double>> logarithms(std::vector<std::optional<double>>
 
 void compare_with_baseline(ComparisonSummary& comparison) {
   const ArmSummary& baseline = comparison.arms[comparison.baseline];
+  // In percent, one sample of the test set.
+  const double grain =
+      baseline.result.is_object() ? 100 / number(baseline.result, "test_samples").value_or(1e9) : 0;
+  const auto others = static_cast<double>(std::max<std::size_t>(2, comparison.arms.size()) - 1);
   std::vector<std::optional<double>> p_values;
   for (std::size_t i = 0; i < comparison.arms.size(); ++i) {
     ArmSummary& arm = comparison.arms[i];
     if (i != comparison.baseline) {
-      arm.accuracy_difference = compare_arms(arm.accuracy, baseline.accuracy);
-      arm.speed_difference =
-          compare_arms(logarithms(arm.samples_per_second), logarithms(baseline.samples_per_second));
+      arm.accuracy_difference = compare_arms(arm.accuracy, baseline.accuracy, kConfidence, grain);
+      arm.speed_difference = compare_arms(logarithms(arm.samples_per_second),
+                                          logarithms(baseline.samples_per_second), 1 - kLevel / others, 0);
     }
     p_values.push_back(arm.accuracy_difference ? arm.accuracy_difference->p : std::nullopt);
   }

@@ -57,7 +57,9 @@ struct ArmSummary {
   std::optional<PairedComparison> accuracy_difference;  ///< percentage points
   std::optional<double> adjusted_p;                     ///< Holm, over the arms of the section
   std::optional<double> detectable;                     ///< points, with kPower at a level for all of them
-  std::optional<PairedComparison> speed_difference;     ///< of the logarithm of samples per second
+  /// Of the logarithm of samples per second; its interval holds for all arms of the section together
+  /// (Bonferroni).
+  std::optional<PairedComparison> speed_difference;
 };
 
 struct ComparisonSummary {
@@ -83,8 +85,8 @@ StudySummary summarise_run(const std::string& directory);
 /// Mean and interval of the seeds that have a value; nothing without any.
 std::optional<MeanInterval> over_seeds(const std::vector<std::optional<double>>& values);
 
-/// The median over seeds of speed(arm) / speed(single on as many cores, same model and data), and the single
-/// arm; nothing where the study has no such arm.
+/// speed(arm) / speed(single on as many cores, same model and data) in each seed, and what single it is;
+/// nothing where the study has no such arm.
 struct SpeedUp {
   std::vector<double> by_seed;
   std::string against;  ///< "single, batch 32"
