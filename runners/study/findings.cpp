@@ -185,13 +185,14 @@ std::string speed_finding(const ComparisonSummary& comparison, const ArmSummary&
   const double low = std::exp(difference->difference.interval->low),
                high = std::exp(difference->difference.interval->high);
   const std::string& other = baseline_of(comparison).name;
-  const std::string range = interval_text({low, high}) + " for all arms together";
+  const std::string range = interval_text({low, high});
   if (low <= 1 && high >= 1) {
     return "No difference in speed was found between " + arm.name + " and " + other + " (" + range +
-           ", times its samples per second).";
+           " times its samples per second, for all arms together).";
   }
   return arm.name + " trains " + decimal(std::exp(difference->difference.mean), 2) +
-         " times as many samples per second as " + other + " (geometric mean over the seeds, " + range + ").";
+         " times as many samples per second as " + other + " (geometric mean over the seeds, " + range +
+         " for all arms together).";
 }
 
 std::vector<std::string> data_findings(const ComparisonSummary& comparison) {
