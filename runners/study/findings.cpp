@@ -253,7 +253,7 @@ std::vector<std::string> findings(const ComparisonSummary& comparison) {
 }
 
 std::string answer(const ComparisonSummary& comparison) {
-  const std::string accuracy = accuracy_answer(comparison), speed = speed_answer(comparison);
+  std::string accuracy = accuracy_answer(comparison), speed = speed_answer(comparison);
   if (speed.empty()) return accuracy;
   const bool accuracy_differs = std::any_of(comparison.arms.begin(), comparison.arms.end(), differs);
   return accuracy_differs ? accuracy + " " + speed : speed + " " + accuracy;

@@ -71,7 +71,9 @@ Bullets describe_arms(const ComparisonSummary& comparison) {
   Bullets lines;
   for (const ArmSummary& arm : comparison.arms) {
     std::string flags, words;
-    for (const auto& [key, value] : arm.values) {
+    for (const auto& setting : arm.values) {  // named for clang 14, whose lambdas capture no bindings
+      const std::string& key = setting.first;
+      const std::string& value = setting.second;
       const bool differs =
           std::any_of(comparison.arms.begin(), comparison.arms.end(), [&](const ArmSummary& other) {
             const auto found = other.values.find(key);
