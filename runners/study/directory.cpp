@@ -63,6 +63,18 @@ Json circumstances_before(const Json& there, const Json& about, bool has_runs) {
   return earlier;
 }
 
+/// The folder, with the one for runs in it.
+const std::string& made_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path + "/runs", error);
+  if (error)
+    throw IoError("cannot create --run-dir " + path + ": " + error.message() + "; choose another folder");
+  if (std::filesystem::exists(path + "/run.json")) {
+    throw UsageError("--run-dir " + path + " holds a single run. Choose another folder for the study.");
+  }
+  return path;
+}
+
 /// Lines of a file that ends where its last whole line does.
 std::vector<std::string> whole_lines(const std::string& text) {
   std::vector<std::string> lines;
@@ -118,51 +130,40 @@ Json read_study(const std::string& directory) {
   return json;
 }
 
+StudyDirectory::Descriptor::~Descriptor() {
+  if (value_ >= 0) ::close(value_);
+}
+
+StudyDirectory::Descriptor StudyDirectory::open_or_fail(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644);
+  if (descriptor < 0) fail(path);
+  return Descriptor(descriptor);
+}
+
 StudyDirectory::StudyDirectory(const std::string& path, const StudyGrid& grid, const Json& about)
-    : path_(path) {
-  std::error_code error;
-  std::filesystem::create_directories(path + "/runs", error);
-  if (error)
-    throw IoError("cannot create --run-dir " + path + ": " + error.message() + "; choose another folder");
-  if (std::filesystem::exists(path + "/run.json")) {
-    throw UsageError("--run-dir " + path + " holds a single run. Choose another folder for the study.");
-  }
-  lock_ = ::open((path + "/study.lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644);
-  if (lock_ < 0) fail(path + "/study.lock");
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
-    ::close(lock_);
+    : path_(made_folder(path)),
+      lock_(open_or_fail(path + "/study.lock")),
+      file_(open_or_fail(path + "/runs.jsonl")) {
+  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
     throw UsageError("--run-dir " + path +
                      ": another process is at work on the study there. Wait for its end.");
   }
+  records_ = read_records(path);
   Json here = describe_grid(grid);
   Json earlier = Json::array();  // with what other runs here were made
   if (std::filesystem::exists(path + "/study.json")) {
-    try {
-      const Json there = read_study(path);
-      compare(there, here);
-      earlier = circumstances_before(there, about, !read_records(path).empty());
-    } catch (...) {
-      ::close(lock_);
-      throw;
-    }
+    const Json there = read_study(path);
+    compare(there, here);
+    earlier = circumstances_before(there, about, !records_.empty());
   }
   here["schema_version"] = kSchemaVersion;
   here.update(about);
   here["earlier"] = earlier;
   write_file_atomically(path + "/study.json", json_text(here, 2) + "\n");
-  records_ = read_records(path);
 
   const std::string runs = path + "/runs.jsonl";
-  file_ = ::open(runs.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644);
-  if (file_ < 0) fail(runs);
-  const std::string text = text_of(runs);
-  const auto end = static_cast<off_t>(text.rfind('\n') + 1);  // what was cut off goes
-  if (::ftruncate(file_, end) != 0 || ::lseek(file_, 0, SEEK_END) < 0) fail(runs);
-}
-
-StudyDirectory::~StudyDirectory() {
-  if (file_ >= 0) ::close(file_);
-  if (lock_ >= 0) ::close(lock_);
+  const auto end = static_cast<off_t>(text_of(runs).rfind('\n') + 1);  // what was cut off goes
+  if (::ftruncate(file_.get(), end) != 0 || ::lseek(file_.get(), 0, SEEK_END) < 0) fail(runs);
 }
 
 /// Throws UsageError naming the first difference that makes it another study.
@@ -202,12 +203,12 @@ void StudyDirectory::append(const StudyRecord& record) {
   const std::string line = json_text(to_json(record)) + "\n";
   std::size_t written = 0;
   while (written < line.size()) {
-    const ssize_t bytes = ::write(file_, line.data() + written, line.size() - written);
+    const ssize_t bytes = ::write(file_.get(), line.data() + written, line.size() - written);
     if (bytes < 0 && errno == EINTR) continue;
     if (bytes < 0) fail(path_ + "/runs.jsonl");
     written += static_cast<std::size_t>(bytes);
   }
-  if (::fsync(file_) != 0) fail(path_ + "/runs.jsonl");
+  if (::fsync(file_.get()) != 0) fail(path_ + "/runs.jsonl");
   records_[record.id] = record;
 }
 

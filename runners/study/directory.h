@@ -46,7 +46,6 @@ class StudyDirectory {
   StudyDirectory(const std::string& path, const StudyGrid& grid, const nlohmann::json& about);
   StudyDirectory(const StudyDirectory&) = delete;
   StudyDirectory& operator=(const StudyDirectory&) = delete;
-  ~StudyDirectory();
 
   [[nodiscard]] const std::map<std::string, StudyRecord>& records() const { return records_; }
   /// Where a run leaves its files; empty: what was there is removed.
@@ -57,9 +56,22 @@ class StudyDirectory {
  private:
   void compare(const nlohmann::json& there, const nlohmann::json& here) const;
 
+  /// A file descriptor, closed when it goes.
+  class Descriptor {
+   public:
+    explicit Descriptor(int value) : value_(value) {}
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    ~Descriptor();
+    [[nodiscard]] int get() const { return value_; }
+
+   private:
+    int value_;
+  };
+  static Descriptor open_or_fail(const std::string& path);
+
   std::string path_;
-  int lock_ = -1;
-  int file_ = -1;
+  Descriptor lock_, file_;
   std::map<std::string, StudyRecord> records_;
 };
 

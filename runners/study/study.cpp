@@ -3,8 +3,6 @@
 #include <cstdio>
 #include <ctime>
 #include <sys/utsname.h>
-#include <thread>
-#include <unistd.h>
 
 #include "engine/train/timeline.h"
 #include "kernels/base/error.h"
