@@ -208,19 +208,13 @@ class Demo {
       std::fprintf(stderr, "%s", child.last_errors.c_str());
       throw Error(static_cast<ExitCode>(child.exit_code),
                   title + ": this run of the demo ended with exit code " + std::to_string(child.exit_code) +
-                      "; its own words are above. To repeat it:\n  " + joined(command));
+                      "; its own words are above. To repeat it:\n  " + shell_line(command));
     }
     try {
       return Json::parse(child.output);
     } catch (const Json::exception& error) {
       throw InternalError(title + ": its result is not JSON: " + error.what());
     }
-  }
-
-  static std::string joined(const std::vector<std::string>& words) {
-    std::string line;
-    for (const std::string& word : words) line += (line.empty() ? "" : " ") + word;
-    return line;
   }
 
   /// On stdout as soon as it is complete, unless stdout is kept for JSON.

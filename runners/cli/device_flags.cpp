@@ -6,24 +6,13 @@
 #include "kernels/base/error.h"
 #include "runners/cli/flags.h"
 #include "runners/cli/suggest.h"
+#include "runners/cli/terminal.h"
 
 namespace dml {
 namespace {
 
 constexpr std::int64_t kLargestDeviceId = 1023;
 constexpr int kLeastComputeMajor = 8;  // as the kernels need it
-
-/// Quoted for a shell when it has to be.
-std::string quoted(const std::string& word) {
-  const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char letter) {
-    return std::isalnum(letter) != 0 ||
-           std::string_view("-_./:=,+@%").find(static_cast<char>(letter)) != std::string_view::npos;
-  });
-  if (plain) return word;
-  std::string result = "'";
-  for (const char letter : word) result += letter == '\'' ? std::string("'\\''") : std::string(1, letter);
-  return result + "'";
-}
 
 /// What the same job is on the CPU: ranks instead of devices.
 std::string line_on_cpu(const FlagReader& flags, std::span<const std::string> words,
@@ -48,7 +37,7 @@ std::string runnable_line(const Environment& environment, std::span<const std::s
       if (value_follows) ++i;
       continue;
     }
-    line += " " + quoted(words[i]);
+    line += " " + shell_word(words[i]);
   }
   return extra.empty() ? line : line + " " + extra;
 }

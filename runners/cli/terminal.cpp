@@ -1,5 +1,7 @@
 #include "runners/cli/terminal.h"
 
+#include <algorithm>
+#include <cctype>
 #include <unistd.h>
 
 namespace dml {
@@ -38,6 +40,23 @@ std::string wrapped(std::string_view text, std::size_t columns, std::size_t inde
     begin = end + 1;
   }
   return result;
+}
+
+std::string shell_word(const std::string& word) {
+  const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char letter) {
+    return std::isalnum(letter) != 0 ||
+           std::string_view("-_./:=,+@%").find(static_cast<char>(letter)) != std::string_view::npos;
+  });
+  if (plain) return word;
+  std::string result = "'";
+  for (const char letter : word) result += letter == '\'' ? std::string("'\\''") : std::string(1, letter);
+  return result + "'";
+}
+
+std::string shell_line(std::span<const std::string> words) {
+  std::string line;
+  for (const std::string& word : words) line += (line.empty() ? "" : " ") + shell_word(word);
+  return line;
 }
 
 bool color_allowed(int descriptor, const Variables& variables) {

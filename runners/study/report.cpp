@@ -31,12 +31,6 @@ std::string study_text(const StudySummary& summary, const char* key) {
   return found != summary.study.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-std::string flags_text(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
-  return text;
-}
-
 /// "64 = 2 replicas x 32": what an update averages over, which no comparison may leave unsaid.
 std::string batch_text(const ArmSummary& arm) {
   const std::string text = arm.result.is_object() ? arm.result.value("batch_meaning", "") : "";
@@ -302,7 +296,7 @@ void add_appendix(const StudySummary& summary, Document& document) {
   TableBlock arms{.header = {"section", "arm", "flags of its runs (and `--seed`)"}, .rows = {}};
   for (const ComparisonSummary& comparison : summary.comparisons) {
     for (const ArmSummary& arm : comparison.arms) {
-      arms.rows.push_back({comparison.name, arm.name, "`" + flags_text(arm.arguments) + "`"});
+      arms.rows.push_back({comparison.name, arm.name, "`" + shell_line(arm.arguments) + "`"});
     }
   }
   document.blocks.emplace_back(std::move(arms));

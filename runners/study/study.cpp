@@ -8,6 +8,7 @@
 #include "kernels/base/error.h"
 #include "kernels/base/file.h"
 #include "runners/child_run.h"
+#include "runners/cli/terminal.h"
 #include "runners/launch/cores.h"
 #include "runners/launch/stop_request.h"
 #include "runners/library_versions.h"
@@ -23,15 +24,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::int64_t kMostStudyBytes = 1 << 20;
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string line;
-  for (const std::string& word : words) {
-    const bool plain = word.find_first_of(" ;|&<>()$`'\"\\*?[]#~!") == std::string::npos && !word.empty();
-    line += (line.empty() ? "" : " ") + (plain ? word : "'" + word + "'");
-  }
-  return line;
-}
 
 StudyDefinition read_definition(const Invocation& invocation) {
   const StudyOptions& options = invocation.study;
@@ -64,7 +56,7 @@ Json about(const Invocation& invocation, const Environment& environment) {
   return {{"version", version()},
           {"libraries", libraries},
           {"git_revision", git_revision()},
-          {"command", joined(command)},
+          {"command", shell_line(command)},
           {"written", now},
           {"machine",
            {{"cpu", cpu_name()},
@@ -136,7 +128,7 @@ class Study {
     throw Error(static_cast<ExitCode>(child.exit_code),
                 run.title + " ended with exit code " + std::to_string(child.exit_code) +
                     "; its own words are above. What was finished is kept. To repeat it:\n  " +
-                    joined(command));
+                    shell_line(command));
   }
 
   /// ", about 2:10 left" once a run has shown how long one takes.
@@ -162,7 +154,7 @@ void print_plan(const StudyGrid& grid) {
     for (std::size_t i = 0; i < comparison.arms.size(); ++i) {
       const StudyArm& arm = comparison.arms[i];
       rows.push_back({i == 0 ? comparison.name : "",
-                      arm.name + (i == comparison.baseline ? " (baseline)" : ""), joined(arm.arguments)});
+                      arm.name + (i == comparison.baseline ? " (baseline)" : ""), shell_line(arm.arguments)});
     }
   }
   const auto seeds = static_cast<std::int64_t>(grid.seeds.size());
