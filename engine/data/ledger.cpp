@@ -19,9 +19,9 @@ std::uint64_t mixed(std::uint64_t value) {
 
 }  // namespace
 
-void LedgerSum::add(std::int64_t sample) {
-  hash += mixed(static_cast<std::uint64_t>(sample));
-  ++draws;
+void LedgerSum::add(std::int64_t sample, std::int64_t times) {
+  hash += static_cast<std::uint64_t>(times) * mixed(static_cast<std::uint64_t>(sample));
+  draws += times;
 }
 
 std::string hash_text(std::uint64_t hash) {
@@ -48,8 +48,7 @@ EpochLedger read_counts(std::span<const std::int32_t> counts, std::int64_t epoch
   ledger.whole = whole;
   for (std::size_t i = 0; i < counts.size(); ++i) {
     ++(counts[i] == 0 ? ledger.never : counts[i] == 1 ? ledger.once : ledger.repeated);
-    ledger.sum.hash += static_cast<std::uint64_t>(counts[i]) * mixed(static_cast<std::uint64_t>(i));
-    ledger.sum.draws += counts[i];
+    ledger.sum.add(static_cast<std::int64_t>(i), counts[i]);
   }
   return ledger;
 }

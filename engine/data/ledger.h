@@ -18,7 +18,7 @@ struct LedgerSum {
   std::uint64_t hash = 0;
   std::int64_t draws = 0;
 
-  void add(std::int64_t sample);
+  void add(std::int64_t sample, std::int64_t times = 1);
   bool operator==(const LedgerSum&) const = default;
 };
 

@@ -44,8 +44,6 @@ class StudyDirectory {
   /// study. Throws UsageError naming the first difference when it holds another study or a single run, or
   /// when another process works in it; IoError when it cannot be written to.
   StudyDirectory(const std::string& path, const StudyGrid& grid, const nlohmann::json& about);
-  StudyDirectory(const StudyDirectory&) = delete;
-  StudyDirectory& operator=(const StudyDirectory&) = delete;
 
   [[nodiscard]] const std::map<std::string, StudyRecord>& records() const { return records_; }
   /// Where a run leaves its files; empty: what was there is removed.

@@ -109,8 +109,7 @@ TableBlock accuracy_table(const ComparisonSummary& comparison) {
       "Batch: samples of an update. Difference: mean over the seeds of arm minus baseline, in points. p: "
       "paired "
       "t-test, corrected by Holm's procedure for all arms of this section. Detectable: the true difference, "
-      "in "
-      "points, that these tests find with a chance of 80 %.";
+      "in points, that these tests find with a chance of 80 %.";
   return table;
 }
 
@@ -172,9 +171,11 @@ TableBlock straggler_table(const ComparisonSummary& comparison) {
     }
   }
   table.caption =
-      "Milliseconds per step that each rank spends on its own, medians over the steps of its last run. A "
-      "rank is named when it stands "
-      "out from those that do the same work.";
+      "Milliseconds per step that each rank spends on its own in its last run, as with an equal share of the "
+      "batch: "
+      "medians over the steps, and the mean of what comes before communicating. A rank is named when it "
+      "stands out "
+      "from those that do the same work.";
   return table;
 }
 

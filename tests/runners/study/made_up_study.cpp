@@ -1,5 +1,9 @@
 #include "tests/runners/study/made_up_study.h"
 
+#include <gtest/gtest.h>
+
+#include "kernels/base/error.h"
+
 namespace dml::testing {
 
 using Json = nlohmann::json;
@@ -78,6 +82,18 @@ void record_all(const std::string& directory, const StudyGrid& grid,
         record.metrics.push_back({{"kind", "epoch"}, {"epoch", 0}, {"test_accuracy", 0.8}});
         study.append(record);
       }
+    }
+  }
+}
+
+void expect_refused(const BadStudy& bad, const std::function<void(const std::string&)>& read) {
+  try {
+    read(bad.text);
+    FAIL() << "accepted: " << bad.text;
+  } catch (const UsageError& error) {
+    for (const std::string& mention : bad.mentions) {
+      EXPECT_NE(std::string(error.what()).find(mention), std::string::npos)
+          << "no '" << mention << "' in: " << error.what();
     }
   }
 }
