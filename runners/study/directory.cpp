@@ -1,8 +1,10 @@
 #include "runners/study/directory.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <fcntl.h>
 #include <filesystem>
 #include <sstream>
@@ -28,9 +30,13 @@ std::string text_of(const std::string& path) {
 }
 
 Json to_json(const StudyRecord& record) {
-  return {{"id", record.id},           {"seed", record.seed},
-          {"seconds", record.seconds}, {"result", record.result},
-          {"metrics", record.metrics}, {"failure", record.failure.empty() ? Json() : Json(record.failure)}};
+  return {{"id", record.id},
+          {"seed", record.seed},
+          {"seconds", record.seconds},
+          {"ended", record.ended},
+          {"result", record.result},
+          {"metrics", record.metrics},
+          {"failure", record.failure.empty() ? Json() : Json(record.failure)}};
 }
 
 StudyRecord record_of(const Json& json) {
@@ -38,6 +44,7 @@ StudyRecord record_of(const Json& json) {
   record.id = json.at("id");
   record.seed = json.at("seed");
   record.seconds = json.at("seconds");
+  record.ended = json.value("ended", "");
   record.result = json.at("result");
   record.metrics = json.at("metrics").get<std::vector<Json>>();
   if (!json.at("failure").is_null()) record.failure = json.at("failure");
@@ -85,6 +92,14 @@ std::vector<std::string> whole_lines(const std::string& text) {
 }
 
 }  // namespace
+
+std::string utc_now() {
+  const std::time_t seconds = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  std::array<char, 32> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc)};
+}
 
 Json describe_grid(const StudyGrid& grid) {
   Json json{{"question", grid.question}, {"seeds", grid.seeds}, {"sections", Json::array()}};
@@ -217,6 +232,7 @@ StudyRecord read_run(const StudyRun& run, const std::string& run_directory, doub
   record.id = run.id;
   record.seed = run.seed;
   record.seconds = seconds;
+  record.ended = utc_now();
   record.result = Json::parse(text_of(run_directory + "/result.json"));
   std::istringstream lines(text_of(run_directory + "/metrics.jsonl"));
   for (std::string line; std::getline(lines, line);) {

@@ -21,10 +21,14 @@ struct StudyRecord {
   std::string id;
   std::uint64_t seed = 0;
   double seconds = 0;                   ///< of the whole process
+  std::string ended;                    ///< when its process did: 2026-11-25T19:40:07Z
   nlohmann::json result;                ///< its result object; null when it has none
   std::vector<nlohmann::json> metrics;  ///< of its metrics.jsonl: "train" and "epoch" lines
   std::string failure;                  ///< why it has no result: its loss became NaN; empty otherwise
 };
+
+/// This moment in Coordinated Universal Time, by ISO 8601: 2026-11-25T19:40:07Z.
+std::string utc_now();
 
 /// A study's definition as JSON: what study.json holds and a later call is compared with.
 nlohmann::json describe_grid(const StudyGrid& grid);

@@ -283,7 +283,7 @@ void add_appendix(const StudySummary& summary, Document& document) {
                                         earlier.value("git_revision", "?") + ", " +
                                         earlier.value("machine", nlohmann::json::object()).value("cpu", "?"));
   }
-  row("written", study_text(summary, "written"));
+  row("last run ended", summary.last_ended);
   std::string seeds;
   for (const std::uint64_t seed : summary.seeds) seeds += (seeds.empty() ? "" : ", ") + std::to_string(seed);
   row("seeds", seeds);

@@ -1,7 +1,6 @@
 #include "runners/study/study.h"
 
 #include <cstdio>
-#include <ctime>
 #include <sys/utsname.h>
 
 #include "engine/train/timeline.h"
@@ -43,11 +42,6 @@ StudyDefinition read_definition(const Invocation& invocation) {
 Json about(const Invocation& invocation, const Environment& environment) {
   utsname system{};
   uname(&system);
-  char now[32] = {};
-  const std::time_t seconds = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  std::strftime(now, sizeof now, "%Y-%m-%d %H:%M UTC", &utc);
   Json libraries = Json::array();
   for (const LibraryVersion& library : library_versions())
     libraries.push_back(library.name + " " + library.version);
@@ -57,7 +51,6 @@ Json about(const Invocation& invocation, const Environment& environment) {
           {"libraries", libraries},
           {"git_revision", git_revision()},
           {"command", shell_line(command)},
-          {"written", now},
           {"machine",
            {{"cpu", cpu_name()},
             {"usable_cores", environment.usable_cores},
@@ -118,6 +111,7 @@ class Study {
       record.id = run.id;
       record.seed = run.seed;
       record.seconds = seconds;
+      record.ended = utc_now();
       record.failure = child.last_errors;
       directory_.append(record);
       line_.say(title + ": " + child.last_errors);

@@ -206,7 +206,12 @@ StudySummary summarise_study(const std::string& directory) {
     summary.comparisons.push_back(std::move(comparison));
   }
   summary.runs = static_cast<std::int64_t>(runs.size());
-  for (const std::string& id : runs) summary.finished += records.contains(id) ? 1 : 0;
+  for (const std::string& id : runs) {
+    const auto record = records.find(id);
+    if (record == records.end()) continue;
+    ++summary.finished;
+    summary.last_ended = std::max(summary.last_ended, record->second.ended);
+  }
   return summary;
 }
 

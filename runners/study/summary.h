@@ -74,6 +74,8 @@ struct StudySummary {
   std::vector<std::uint64_t> seeds;
   std::vector<ComparisonSummary> comparisons;
   std::int64_t runs = 0, finished = 0;
+  std::string
+      last_ended;  ///< when the last of the runs did: StudyRecord::ended; empty where that is not known
 };
 
 /// Reads a study's folder. Throws what read_study() and read_records() throw.

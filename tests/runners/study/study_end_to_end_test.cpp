@@ -62,6 +62,15 @@ std::map<std::string, double> accuracies(const std::string& directory) {
   return found;
 }
 
+/// When the last of a study's runs ended.
+std::string last_end(const std::string& directory) {
+  std::string last;
+  for (const std::string& line : lines_of(directory + "/runs.jsonl")) {
+    last = std::max(last, Json::parse(line).at("ended").get<std::string>());
+  }
+  return last;
+}
+
 TEST(Study, RunsReportsAndIsDoneTheSecondTime) {
   const TemporaryDirectory folder;
   const std::string directory = folder.path() + "/study";
@@ -85,6 +94,7 @@ TEST(Study, RunsReportsAndIsDoneTheSecondTime) {
   EXPECT_EQ(again.exit_code, 0) << again.errors;
   EXPECT_EQ(contents(directory + "/report.html"), report);
   EXPECT_EQ(Json::parse(again.output).at("finished"), 16);
+  EXPECT_NE(report.find(last_end(directory)), std::string::npos) << "it tells another time than its runs'";
 }
 
 TEST(Study, StoppedAtTenMomentsItLosesNothing) {
