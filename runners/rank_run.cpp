@@ -81,11 +81,11 @@ std::string batch_meaning(const RunConfig& config) {
   return text;
 }
 
-RankRun::RankRun(const Invocation& invocation, const RankContext& context)
+RankRun::RankRun(const Invocation& invocation, const RankContext& context, const WhileWaiting& while_waiting)
     : invocation_(invocation), context_(context), started_ns_(monotonic_ns()) {
   const RunConfig& config = invocation.config;
   // First, so that a rank that cannot go on from here ends the others at once.
-  host_communicator_ = connect(context, config.deadline);
+  host_communicator_ = connect(context, config.deadline, while_waiting);
   data_ = load_dataset(config.data);
   backend_ = make_backend(config, context.local_rank);
   HostStream stream;

@@ -20,8 +20,8 @@ namespace dml {
 class RankRun {
  public:
   /// Loads the data, connects to the other ranks, checks that all of them were started alike, and builds the
-  /// session with its initial weights (--init-from, or from the seed).
-  RankRun(const Invocation& invocation, const RankContext& context);
+  /// session with its initial weights (--init-from, or from the seed). `while_waiting`: see connect().
+  RankRun(const Invocation& invocation, const RankContext& context, const WhileWaiting& while_waiting = {});
 
   [[nodiscard]] const Invocation& invocation() const { return invocation_; }
   [[nodiscard]] const RankContext& context() const { return context_; }

@@ -157,7 +157,12 @@ int run_train(const Invocation& invocation, const RankContext& context) {
     if (config.resume) latest = checkpoint_to_resume(config, progress);
     directory.emplace(config.run_dir, config.resume);
   }
-  RankRun run(invocation, context);
+  RankRun run(invocation, context, [&stop] {
+    if (stop.requested()) {
+      throw Error(static_cast<ExitCode>(stop.exit_code()),
+                  "stopped while waiting for the other ranks; no training had begun");
+    }
+  });
   RankLog log(config.run_dir, context.rank);  // after the ranks have met, so that rank 0 has made the folder
   if (directory) directory->write("run.json", describe_run(run));
   progress.message(run.headline());

@@ -66,7 +66,8 @@ class File {
 
 class DirectoryStore final : public Store {
  public:
-  explicit DirectoryStore(std::string directory) : directory_(std::move(directory)) {
+  DirectoryStore(std::string directory, WhileWaiting while_waiting)
+      : directory_(std::move(directory)), while_waiting_(std::move(while_waiting)) {
     if (::mkdir(directory_.c_str(), 0700) != 0 && errno != EEXIST) fail("create", directory_, errno);
     struct stat status {};
     if (::stat(directory_.c_str(), &status) != 0) fail("read", directory_, errno);
@@ -97,6 +98,7 @@ class DirectoryStore final : public Store {
       if (errno != ENOENT) fail("open", path, errno);
       const auto waited = Clock::now() - start;
       if (waited >= timeout) throw missing_key(key, "the rendezvous directory '" + directory_ + "'", waited);
+      if (while_waiting_) while_waiting_();
       std::this_thread::sleep_for(std::min<Clock::duration>(pause, timeout - waited));
       pause = std::min(pause * 2, kLongestPause);
     }
@@ -148,12 +150,13 @@ class DirectoryStore final : public Store {
   }
 
   std::string directory_;
+  WhileWaiting while_waiting_;
 };
 
 }  // namespace
 
-std::unique_ptr<Store> make_directory_store(const std::string& directory) {
-  return std::make_unique<DirectoryStore>(directory);
+std::unique_ptr<Store> make_directory_store(const std::string& directory, WhileWaiting while_waiting) {
+  return std::make_unique<DirectoryStore>(directory, std::move(while_waiting));
 }
 
 }  // namespace dml

@@ -2,6 +2,7 @@
 //
 // Rank 0 owns server and client, every other rank a client. A Get waits on the server, on a condition
 // variable, so a key arrives one network round trip after it was set. Only this file knows gRPC.
+#include <algorithm>
 #include <charconv>
 #include <condition_variable>
 #include <cstdlib>
@@ -22,6 +23,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// How long a client waits before it asks whether it should go on.
+constexpr std::chrono::milliseconds kWaitSlice{200};
 // How often a waiting Get looks whether its client is still there.
 constexpr std::chrono::milliseconds kClientCheckInterval{200};
 // What a call may take on top of the time it waits for its key.
@@ -140,8 +143,8 @@ class Host {
 
 class GrpcStore final : public Store {
  public:
-  GrpcStore(std::string address, int rank, std::chrono::milliseconds timeout)
-      : address_(std::move(address)), timeout_(timeout) {
+  GrpcStore(std::string address, int rank, std::chrono::milliseconds timeout, WhileWaiting while_waiting)
+      : address_(std::move(address)), timeout_(timeout), while_waiting_(std::move(while_waiting)) {
     const Credentials credentials;
     if (rank == 0) host_ = std::make_unique<Host>(address_, credentials);
     grpc::ChannelArguments arguments;
@@ -151,11 +154,15 @@ class GrpcStore final : public Store {
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // ranks talk to each other directly
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     const auto channel = grpc::CreateCustomChannel(address_, credentials.channel, arguments);
-    if (!channel->WaitForConnected(std::chrono::system_clock::now() + timeout_)) {
-      throw PeerError(
-          "rank " + std::to_string(rank) + ": the rendezvous service of rank 0 at '" + address_ +
-          "' did not answer within " + duration_text(timeout_) +
-          ". Check that rank 0 was started and that every rank has the same --rendezvous host:port.");
+    const auto limit = Clock::now() + timeout_;
+    while (!channel->WaitForConnected(std::chrono::system_clock::now() + slice_before(limit))) {
+      if (Clock::now() >= limit) {
+        throw PeerError(
+            "rank " + std::to_string(rank) + ": the rendezvous service of rank 0 at '" + address_ +
+            "' did not answer within " + duration_text(timeout_) +
+            ". Check that rank 0 was started and that every rank has the same --rendezvous host:port.");
+      }
+      if (while_waiting_) while_waiting_();
     }
     stub_ = rendezvous::KeyValue::NewStub(channel);
   }
@@ -181,21 +188,29 @@ class GrpcStore final : public Store {
 
   std::string get(const std::string& key, std::chrono::milliseconds timeout) override {
     DML_ASSERT(!key.empty(), "a store's key is empty");
-    const auto start = Clock::now();
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + timeout + kRoundTripAllowance);
-    rendezvous::GetRequest request;
-    request.set_key(key);
-    request.set_timeout_ms(timeout.count());
-    rendezvous::GetReply reply;
-    const grpc::Status status = stub_->Get(&context, request, &reply);
-    if (status.ok()) return std::move(*reply.mutable_value());
-    if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED)
-      throw missing_key(key, text(), Clock::now() - start);
-    throw broken(key, status);
+    const auto start = Clock::now(), limit = start + timeout;
+    for (;;) {
+      const auto slice = slice_before(limit);
+      grpc::ClientContext context;
+      context.set_deadline(std::chrono::system_clock::now() + slice + kRoundTripAllowance);
+      rendezvous::GetRequest request;
+      request.set_key(key);
+      request.set_timeout_ms(slice.count());
+      rendezvous::GetReply reply;
+      const grpc::Status status = stub_->Get(&context, request, &reply);
+      if (status.ok()) return std::move(*reply.mutable_value());
+      if (status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED) throw broken(key, status);
+      if (Clock::now() >= limit) throw missing_key(key, text(), Clock::now() - start);
+      if (while_waiting_) while_waiting_();
+    }
   }
 
  private:
+  static std::chrono::milliseconds slice_before(Clock::time_point limit) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(limit - Clock::now());
+    return std::clamp(left, std::chrono::milliseconds(0), kWaitSlice);
+  }
+
   [[nodiscard]] std::string text() const { return "the rendezvous service at '" + address_ + "'"; }
 
   [[nodiscard]] PeerError broken(const std::string& key, const grpc::Status& status) const {
@@ -205,6 +220,7 @@ class GrpcStore final : public Store {
 
   const std::string address_;
   const std::chrono::milliseconds timeout_;
+  const WhileWaiting while_waiting_;
   std::unique_ptr<Host> host_;  ///< on rank 0; destroyed after the client
   std::unique_ptr<rendezvous::KeyValue::Stub> stub_;
 };
@@ -212,10 +228,10 @@ class GrpcStore final : public Store {
 }  // namespace
 
 std::unique_ptr<Store> make_grpc_store(const std::string& address, int rank,
-                                       std::chrono::milliseconds timeout) {
+                                       std::chrono::milliseconds timeout, WhileWaiting while_waiting) {
   check_address(address);
   silence_grpc();
-  return std::make_unique<GrpcStore>(address, rank, timeout);
+  return std::make_unique<GrpcStore>(address, rank, timeout, std::move(while_waiting));
 }
 
 }  // namespace dml

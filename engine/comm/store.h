@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -27,9 +28,13 @@ class Store {
   [[nodiscard]] virtual std::string get(const std::string& key, std::chrono::milliseconds timeout) = 0;
 };
 
+/// Called by a waiting rank several times a second, on the thread that waits. What it throws ends the wait
+/// and passes through: how somebody who presses Ctrl-C need not wait for a rank that never comes.
+using WhileWaiting = std::function<void()>;
+
 /// Keys are files under `directory` (created with mode 0700 when missing; its parent must exist), written to
 /// a temporary name and linked to their own. Throws IoError naming the path.
-std::unique_ptr<Store> make_directory_store(const std::string& directory);
+std::unique_ptr<Store> make_directory_store(const std::string& directory, WhileWaiting while_waiting = {});
 
 /// Rank 0 serves a gRPC key-value service at `address` ("host:port", bound to exactly that host); every rank,
 /// 0 included, is its client and waits up to `timeout` for it to come up. Throws UsageError when `address` is
@@ -40,6 +45,6 @@ std::unique_ptr<Store> make_directory_store(const std::string& directory);
 /// keeps it until every rank has read its keys: make_gloo_communicator() returns no earlier than that, any
 /// other user of the store puts a barrier before the destructor.
 std::unique_ptr<Store> make_grpc_store(const std::string& address, int rank,
-                                       std::chrono::milliseconds timeout);
+                                       std::chrono::milliseconds timeout, WhileWaiting while_waiting = {});
 
 }  // namespace dml

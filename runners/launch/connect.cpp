@@ -46,7 +46,8 @@ std::string local_address_towards(const std::string& address) {
 
 }  // namespace
 
-std::unique_ptr<Communicator> connect(const RankContext& context, std::chrono::milliseconds deadline) {
+std::unique_ptr<Communicator> connect(const RankContext& context, std::chrono::milliseconds deadline,
+                                      const WhileWaiting& while_waiting) {
   if (context.world_size == 1) return make_solo_communicator();
 
   CommunicatorOptions options;
@@ -55,10 +56,10 @@ std::unique_ptr<Communicator> connect(const RankContext& context, std::chrono::m
   options.deadline = deadline;
   std::unique_ptr<Store> store;
   if (context.rendezvous_address.empty()) {
-    store = make_directory_store(context.rendezvous_directory + "/store");
+    store = make_directory_store(context.rendezvous_directory + "/store", while_waiting);
   } else {
     options.interface_address = local_address_towards(context.rendezvous_address);
-    store = make_grpc_store(context.rendezvous_address, context.rank, deadline);
+    store = make_grpc_store(context.rendezvous_address, context.rank, deadline, while_waiting);
   }
   std::unique_ptr<Communicator> communicator = make_gloo_communicator(*store, options);
   // Rank 0 may host the store: it has to stay until the last rank is through.

@@ -32,8 +32,9 @@ struct RankContext {
 RankContext make_rank_context(const Contract& contract, const std::string& rendezvous);
 
 /// Connects to the other ranks: a solo communicator for a world of one, Gloo otherwise. Returns when all
-/// ranks are connected; throws PeerError when one is not within `deadline`.
-std::unique_ptr<Communicator> connect(const RankContext& context, std::chrono::milliseconds deadline);
+/// ranks are connected; throws PeerError when one is not within `deadline`, and what `while_waiting` throws.
+std::unique_ptr<Communicator> connect(const RankContext& context, std::chrono::milliseconds deadline,
+                                      const WhileWaiting& while_waiting = {});
 
 /// Tells the supervisor, if there is one, what this rank is doing, so that it can say so when the rank dies.
 /// Cheap enough for every step: a store to a shared page.

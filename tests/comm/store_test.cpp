@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdexcept>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <thread>
@@ -55,9 +56,10 @@ enum class StoreKind { directory, grpc };
 /// A store and further clients of it.
 class StoreTest : public testing::TestWithParam<StoreKind> {
  protected:
-  std::unique_ptr<Store> open(int rank) {
-    return GetParam() == StoreKind::directory ? make_directory_store(directory_.path())
-                                              : make_grpc_store(address_, rank, milliseconds(5000));
+  std::unique_ptr<Store> open(int rank, const WhileWaiting& while_waiting = {}) {
+    return GetParam() == StoreKind::directory
+               ? make_directory_store(directory_.path(), while_waiting)
+               : make_grpc_store(address_, rank, milliseconds(5000), while_waiting);
   }
   [[nodiscard]] std::string place() const {
     return GetParam() == StoreKind::directory ? directory_.path() : address_;
@@ -118,6 +120,20 @@ TEST_P(StoreTest, WaitsForALateKey) {
   writer.join();
   EXPECT_GT(seconds, 0.1);
   EXPECT_LT(seconds, 1.0);
+}
+
+/// Throws when it has been asked `times` times.
+WhileWaiting give_up_after(int times) {
+  return [left = times]() mutable {
+    if (--left <= 0) throw std::domain_error("given up");
+  };
+}
+
+TEST_P(StoreTest, AWaitIsGivenUpWhenAskedTo) {
+  const auto store = open(0, give_up_after(3));
+  const auto start = Clock::now();
+  EXPECT_THROW(static_cast<void>(store->get("never", milliseconds(20000))), std::domain_error);
+  EXPECT_LT(seconds_since(start), 2.0);
 }
 
 TEST_P(StoreTest, AMissingKeyIsNamedWhenTheTimeIsOver) {
@@ -247,6 +263,12 @@ TEST(GrpcStore, AServiceThatIsNotThereIsAPeerErrorInTime) {
     EXPECT_LT(seconds_since(start), 1.3);
     EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
   }
+}
+
+TEST(GrpcStore, TheWaitForTheServiceIsGivenUpWhenAskedTo) {
+  const auto start = Clock::now();
+  EXPECT_THROW(make_grpc_store(free_address(), 1, milliseconds(20000), give_up_after(2)), std::domain_error);
+  EXPECT_LT(seconds_since(start), 2.0);
 }
 
 TEST(GrpcStore, WaitsForTheServiceToComeUp) {

@@ -424,6 +424,21 @@ TEST_F(EndToEnd, ARankThatIsAloneGivesUpAtTheDeadline) {
   EXPECT_NE(result.errors.find("rank 1"), std::string::npos) << result.errors;
 }
 
+TEST_F(EndToEnd, ARankThatIsAloneStopsWhenAskedTo) {
+  const std::string line =
+      short_run("--mode data-parallel --deadline 60 --run-dir " + (directory_ / "run").string());
+  for (const int rank : {0, 1}) {  // 0 waits for the other's key, 1 for the service
+    Program program(DML_ENGINE, split(line), launched(variables(), rank, some_port() + 12 + 2 * rank));
+    std::this_thread::sleep_for(milliseconds(700));
+    program.send_signal(SIGINT);
+    const ProgramResult result = program.wait(kLimit);
+    EXPECT_EQ(result.exit_code, 130) << result.errors;
+    EXPECT_NE(result.errors.find("waiting for the other ranks"), std::string::npos) << result.errors;
+    EXPECT_LT(result.elapsed, milliseconds(700 + 2000));
+    EXPECT_FALSE(fs::exists(directory_ / "run")) << "a run that has not begun leaves a folder";
+  }
+}
+
 TEST_F(EndToEnd, AnIncompleteContractNamesTheVariables) {
   std::map<std::string, std::string> incomplete = variables();
   incomplete["RANK"] = "0";
