@@ -1,14 +1,15 @@
 // The one way ranks exchange data.
 //
-// Contract: every operation is enqueued on a stream and, for the host communicators here, has finished when
-// the call returns. Every operation has a deadline: when a peer dies or does not take part in time the call
-// throws PeerError naming this rank, the operation and the cause, and the communicator is unusable from then
-// on: every later call throws at once and repeats the first cause. A peer that died is noticed at once, one
-// that stalls when the deadline has passed without a byte from it. Collectives must be called by all ranks in
-// the same order; sends and receives may come between them in any order. Reductions add in rank order, ((x0 +
-// x1) + x2) + ..., whatever the size, the algorithm and the communicator: the same inputs give the same bits,
-// on every rank, in every run and on every implementation. Views hold f32, f64, u8, i32 or i64 (u8 only where
-// nothing is reduced); empty views are legal everywhere. A communicator is used by one thread at a time.
+// Contract: every operation is enqueued on a stream and has finished when the call returns, unless the
+// communicator is stream-ordered: those only enqueue. Every operation has a deadline: when a peer dies or
+// does not take part in time the call throws PeerError naming this rank, the operation and the cause, and the
+// communicator is unusable from then on: every later call throws at once and repeats the first cause. A peer
+// that died is noticed at once, one that stalls when the deadline has passed without a byte from it.
+// Collectives must be called by all ranks in the same order; sends and receives may come between them in any
+// order. Reductions add in rank order, ((x0 + x1) + x2) + ..., whatever the size, the algorithm and the
+// communicator: the same inputs give the same bits, on every rank, in every run and on every implementation.
+// Views hold f32, f64, u8, i32 or i64 (u8 only where nothing is reduced); empty views are legal everywhere. A
+// communicator is used by one thread at a time.
 #pragma once
 
 #include <chrono>
@@ -34,6 +35,11 @@ class Communicator {
   [[nodiscard]] virtual int rank() const = 0;
   [[nodiscard]] virtual int size() const = 0;
   [[nodiscard]] virtual std::string name() const = 0;  ///< "gloo", "threads", "solo"
+  /// Whether operations on the memory of a device are only enqueued, on a stream that may be recorded in a
+  /// graph once each of them has run by itself.
+  [[nodiscard]] virtual bool is_stream_ordered() const { return false; }
+  /// Puts what a graph that was just launched on `stream` replays under the deadline.
+  virtual void watch_replay(Stream& /*stream*/) {}
   /// Bytes this rank has put on the wire for others so far, headers of the transport below not counted; none
   /// where the library that moves them does not say.
   [[nodiscard]] virtual std::optional<std::int64_t> bytes_sent() const { return std::nullopt; }

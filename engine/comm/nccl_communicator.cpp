@@ -68,6 +68,9 @@ class NcclCommunicator final : public Communicator {
   [[nodiscard]] int size() const override { return host_.size(); }
   [[nodiscard]] std::string name() const override { return "nccl " + nccl_->version_text(); }
 
+  [[nodiscard]] bool is_stream_ordered() const override { return !shared_device_; }
+  void watch_replay(Stream& stream) override;
+
   void all_reduce(View values, Stream& stream) override;
   void all_gather(View values, View gathered, Stream& stream) override;
   void broadcast(View values, int root, Stream& stream) override;
@@ -283,6 +286,11 @@ void NcclCommunicator::run(const OperationCall& operation, Stream& stream, Enque
   if (is_recording) return;
   call.watch(stream);
   if (shared_device_) wait_until_idle(call);
+}
+
+void NcclCommunicator::watch_replay(Stream& stream) {
+  Watchdog::Call call(watchdog_, {.name = "replayed steps", .elements = -1});
+  call.watch(stream);
 }
 
 void NcclCommunicator::check_peer(int peer) const {

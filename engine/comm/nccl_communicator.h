@@ -25,8 +25,8 @@
 //
 // CUDA graphs: making the communicator exchanges a message with every peer, so that connections exist before
 // anything is recorded. An operation may be recorded after it has run once with the same size, on all ranks
-// alike. Graphs that hold its operations are destroyed before the communicator, and what they replay is not
-// watched.
+// alike. Graphs that hold its operations are destroyed before the communicator, and what they replay is
+// watched as a whole (watch_replay()).
 //
 // None of this has run on a GPU: tests run it against a library that stands in for NCCL, and against the real
 // one only up to its refusal to start without a GPU.

@@ -11,7 +11,7 @@
 //   - while the host is inside a call of the communicator, which has a deadline of its own, expiry waits for
 //     the grace period too.
 //
-// Operations that are recorded in a graph carry no mark and are not watched when the graph runs.
+// Operations that are recorded in a graph carry no mark; the graph is watched as a whole when it is launched.
 #pragma once
 
 #include <chrono>

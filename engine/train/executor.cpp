@@ -31,11 +31,10 @@ Executable& Executor::executable(int slot, std::int64_t samples) {
   if (!entry) {
     const std::vector<Operation> operations =
         lower(parts_.model, parts_.layout, parts_.topology.stage(parts_.rank), samples, normalization_);
-    const bool alone = parts_.topology.ranks() == 1;
     const CompileOptions options{.training = training_,
                                  .input_gradient = training_ && !parts_.topology.is_first_stage(parts_.rank),
                                  .kernels = parts_.kernels,
-                                 .window = training_ && alone ? kLargestWindow : 1};
+                                 .window = may_loop() ? kLargestWindow : 1};
     try {
       entry = parts_.backend.compile(operations, parts_.parameters, data_, options);
     } catch (const OutOfMemoryError& error) {
@@ -81,15 +80,20 @@ double Executor::load_of(const StepBatch& batch) const {
          static_cast<double>(batch.samples);
 }
 
+/// With local steps replicas update by their own samples alone, which are counted until the next average.
+StepState Executor::own_state(const StepBatch& batch, const StepState& state) {
+  if (!parts_.local_steps) return state;
+  StepState own = state;
+  own.samples = batch.replica_samples[static_cast<std::size_t>(parts_.topology.replica_of(parts_.rank))];
+  since_average_.own += own.samples;
+  since_average_.all += batch.samples;
+  return own;
+}
+
 StepOutcome Executor::run(const Program& program, const StepBatch& batch, const StepState& step_state) {
   StepOutcome outcome;
   if (batch.samples == 0 && !batch.average) return outcome;  // on every rank alike
-  StepState state = step_state;
-  if (parts_.local_steps) {
-    state.samples = batch.replica_samples[static_cast<std::size_t>(parts_.topology.replica_of(parts_.rank))];
-    own_samples_ += state.samples;
-    all_samples_ += batch.samples;
-  }
+  const StepState state = own_state(batch, step_state);
   const Action* current = nullptr;
   parts_.timeline.begin_step(state.step, load_of(batch));
   const auto samples_of = [&](const Action& action) -> const std::vector<std::int64_t>& {
@@ -137,74 +141,11 @@ StepOutcome Executor::run(const Program& program, const StepBatch& batch, const 
           break;
       }
     }
-    if (batch.average) own_samples_ = all_samples_ = 0;
+    if (batch.average) since_average_ = {};
   } catch (const PeerError& error) {
     throw PeerError("step " + std::to_string(state.step) + ", " + to_string(*current) + ": " + error.what());
   }
   return outcome;
-}
-
-std::vector<StepOutcome> Executor::run_steps(
-    const std::function<const Program&(const StepBatch&)>& program_of, std::span<const StepBatch> batches,
-    std::span<const StepState> states, const std::function<void(std::int64_t)>& on_step) {
-  std::vector<StepOutcome> outcomes;
-  const auto samples_of = [](const StepBatch& batch) {
-    return static_cast<std::int64_t>(batch.micro_batches.front().size());
-  };
-  for (std::size_t first = 0; first < batches.size();) {
-    const std::int64_t samples = samples_of(batches[first]);
-    const Program& program = program_of(batches[first]);
-    StepLoop* const loop = loop_for(program, samples);
-    std::size_t last = first;  // one past the steps that go together
-    do {
-      on_step(states[last++].step);
-    } while (loop != nullptr && last < batches.size() && samples_of(batches[last]) == samples &&
-             last - first < static_cast<std::size_t>(kLargestWindow));
-    if (loop == nullptr) {
-      outcomes.push_back(run(program, batches[first], states[first]));
-    } else {
-      run_loop(*loop, batches.subspan(first, last - first), states.subspan(first, last - first), outcomes);
-    }
-    first = last;
-  }
-  return outcomes;
-}
-
-/// Null when the program communicates or accumulates, or the backend has no loop.
-StepLoop* Executor::loop_for(const Program& program, std::int64_t samples) {
-  const bool alone = program.size() == 3 && program[0].verb == Verb::forward &&
-                     program[1].verb == Verb::backward && program[2].verb == Verb::update;
-  if (!alone || parts_.topology.ranks() > 1 || samples == 0 || parts_.slow != nullptr) return nullptr;
-  const auto known = loops_.find(samples);
-  if (known != loops_.end()) return known->second.get();
-  Executable& stage = executable(program[0].slot, samples);
-  return (loops_[samples] = parts_.backend.make_step_loop(stage, *parts_.optimizer)).get();
-}
-
-void Executor::run_loop(StepLoop& loop, std::span<const StepBatch> batches, std::span<const StepState> states,
-                        std::vector<StepOutcome>& outcomes) {
-  const std::int64_t start = monotonic_ns();
-  loop_samples_.clear();
-  for (const StepBatch& batch : batches) {
-    const std::vector<std::int64_t>& indices = batch.micro_batches.front();
-    loop_samples_.insert(loop_samples_.end(), indices.begin(), indices.end());
-  }
-  if (parts_.ledger != nullptr) parts_.ledger->consume(loop_samples_);
-  parts_.timeline.begin_step(states.front().step);
-  const std::vector<LossResult> losses = loop.run(states, loop_samples_, parts_.stream);
-  parts_.timeline.add_compute("steps", start, monotonic_ns());
-  bool stopped = false;
-  for (std::size_t i = 0; i < losses.size(); ++i) {
-    StepOutcome outcome{.loss_sum = losses[i].loss_sum, .correct = losses[i].correct, .not_finite = {}};
-    if (!stopped && !std::isfinite(outcome.loss_sum)) {
-      stopped = true;  // the weights are still this step's: running it again shows where it began
-      StepOutcome again;
-      const std::vector<std::int64_t>& indices = batches[i].micro_batches.front();
-      forward(executable(0, static_cast<std::int64_t>(indices.size())), indices, again);
-      outcome.not_finite = again.not_finite;
-    }
-    outcomes.push_back(outcome);
-  }
 }
 
 void Executor::forward(Executable& stage, const std::vector<std::int64_t>& samples, StepOutcome& outcome) {
@@ -281,29 +222,62 @@ void Executor::combine(View values) {
   CommunicationRecord record{.kind = CommunicationRecord::Kind::collective,
                              .start_ns = prepare_communication()};
   const std::optional<std::int64_t> sent = parts_.communicator.bytes_sent();
-  if (parts_.aggregate == Aggregate::allreduce) {
-    parts_.communicator.all_reduce(values, parts_.stream);
-    finish_communication();
-    record.end_ns = monotonic_ns();
-    parts_.timeline.add_bytes(sent, parts_.communicator.bytes_sent());
-    parts_.timeline.add_communication("all_reduce", record);
-    return;
-  }
-  const View copies = gathered_.view.slice(0, values.elements * parts_.topology.replicas);
-  parts_.communicator.all_gather(values, copies, parts_.stream);
+  exchange(values);
   finish_communication();
   record.end_ns = monotonic_ns();
   parts_.timeline.add_bytes(sent, parts_.communicator.bytes_sent());
-  parts_.timeline.add_communication("all_gather", record);
-
-  parts_.backend.sum_copies(copies, values, parts_.stream);
+  parts_.timeline.add_communication(aggregate_name(), record);
+  if (parts_.aggregate == Aggregate::allreduce) return;
+  add_up(values);
   parts_.timeline.add_compute("sum", record.end_ns, monotonic_ns());
+}
+
+/// By all_reduce the values are summed already; by all_gather add_up() is still to come.
+void Executor::exchange(View values) {
+  if (parts_.aggregate == Aggregate::allreduce) {
+    parts_.communicator.all_reduce(values, parts_.stream);
+  } else {
+    parts_.communicator.all_gather(values, copies_of(values), parts_.stream);
+  }
+}
+
+void Executor::add_up(View values) {
+  parts_.backend.sum_copies(copies_of(values), values, parts_.stream);
+}
+
+const char* Executor::aggregate_name() const {
+  return parts_.aggregate == Aggregate::allreduce ? "all_reduce" : "all_gather";
+}
+
+CommunicationRecord::Kind Executor::kind_of(Verb verb) {
+  if (verb == Verb::send_activation || verb == Verb::send_gradient) return CommunicationRecord::Kind::send;
+  if (verb == Verb::receive_activation || verb == Verb::receive_gradient)
+    return CommunicationRecord::Kind::receive;
+  return CommunicationRecord::Kind::collective;
+}
+
+/// Of a communication, in the trace.
+const char* Executor::name_of(Verb verb) const {
+  switch (kind_of(verb)) {
+    case CommunicationRecord::Kind::send:
+      return "send";
+    case CommunicationRecord::Kind::receive:
+      return "recv";
+    case CommunicationRecord::Kind::collective:
+      break;
+  }
+  return aggregate_name();
+}
+
+/// Where all ranks' copies of `values` are gathered.
+View Executor::copies_of(View values) const {
+  return gathered_.view.slice(0, values.elements * parts_.topology.replicas);
 }
 
 /// Weights and optimizer state become their means over the replicas, weighted by samples.
 void Executor::average(const ParameterRange& bucket) {
-  if (all_samples_ == 0) return;  // nobody has moved
-  const double weight = static_cast<double>(own_samples_) / static_cast<double>(all_samples_);
+  if (since_average_.all == 0) return;  // nobody has moved
+  const double weight = static_cast<double>(since_average_.own) / static_cast<double>(since_average_.all);
   const std::int64_t arena = parts_.parameters.values.elements;
   std::vector<View> values = {parts_.parameters.values.slice(bucket.first, bucket.count)};
   for (std::int64_t slot = 0; slot * arena < parts_.optimizer_state.elements; ++slot) {
@@ -319,9 +293,19 @@ void Executor::average(const ParameterRange& bucket) {
 }
 
 void Executor::communicate(const Action& action, Executable& stage) {
+  CommunicationRecord record{
+      .kind = kind_of(action.verb), .peer = action.peer, .start_ns = prepare_communication()};
+  const std::optional<std::int64_t> sent = parts_.communicator.bytes_sent();
+  pass(action, stage);
+  finish_communication();
+  record.end_ns = monotonic_ns();
+  parts_.timeline.add_bytes(sent, parts_.communicator.bytes_sent());
+  parts_.timeline.add_communication(name_of(action.verb), record);
+}
+
+/// Sends or receives what the action names.
+void Executor::pass(const Action& action, Executable& stage) {
   Communicator& peers = parts_.communicator;
-  CommunicationRecord record{.peer = action.peer, .start_ns = prepare_communication()};
-  const std::optional<std::int64_t> sent = peers.bytes_sent();
   switch (action.verb) {
     case Verb::receive_activation:
       peers.recv(stage.input(), action.peer, parts_.stream);
@@ -338,12 +322,6 @@ void Executor::communicate(const Action& action, Executable& stage) {
     default:
       throw InternalError("not a message: " + to_string(action));
   }
-  finish_communication();
-  record.end_ns = monotonic_ns();
-  parts_.timeline.add_bytes(sent, peers.bytes_sent());
-  const bool is_send = action.verb == Verb::send_activation || action.verb == Verb::send_gradient;
-  record.kind = is_send ? CommunicationRecord::Kind::send : CommunicationRecord::Kind::receive;
-  parts_.timeline.add_communication(is_send ? "send" : "recv", record);
 }
 
 /// What is not finite here will make the loss so, on another rank; only this one can say in which layer it

@@ -70,12 +70,21 @@ class Executor {
   /// the same on every stage of a replica. Without any samples in the batch there is nothing to do.
   StepOutcome run(const Program& program, const StepBatch& batch, const StepState& state);
 
-  /// The same for several steps in a row, by the backend's step loop where the program is one that needs
-  /// nobody (forward, backward, update) and the backend has such a loop. `batches` and `states` are one per
-  /// step; `on_step` is told of each before it begins.
-  std::vector<StepOutcome> run_steps(const std::function<const Program&(const StepBatch&)>& program_of,
-                                     std::span<const StepBatch> batches, std::span<const StepState> states,
+  /// Which program a batch is run with. Programs live as long as the executor.
+  using ProgramOf = std::function<const Program&(const StepBatch&)>;
+
+  /// The same for several steps in a row, by loops of the backend (executor_loops.cpp) where it has them and
+  /// nothing in the program needs the host. `batches` and `states` are one per step; `on_step` is told of
+  /// each before it begins. A loop says of a loss that is not finite only that it is.
+  std::vector<StepOutcome> run_steps(const ProgramOf& program_of, std::span<const StepBatch> batches,
+                                     std::span<const StepState> states,
                                      const std::function<void(std::int64_t)>& on_step);
+  /// Whether run_steps() may use loops: alike on all ranks.
+  [[nodiscard]] bool may_loop() const;
+  /// Collective, where may_loop(): the steps of the last run_steps() again, from where it began and one by
+  /// one, so that each says where a value is not finite.
+  std::vector<StepOutcome> retrace(const ProgramOf& program_of, std::span<const StepBatch> batches,
+                                   std::span<const StepState> states);
 
   /// Waits for what a device still computes, and counts it as compute.
   void finish_compute();
@@ -83,13 +92,27 @@ class Executor {
   [[nodiscard]] std::string description() const;
 
  private:
+  /// A program as a loop of the backend.
+  struct Loop {
+    std::unique_ptr<StepLoop> steps;  ///< null: run() after run()
+    std::vector<int> read;            ///< the micro-batches whose sample indices it reads, in order
+    std::vector<Action> timed;        ///< what it notes times of
+  };
+  using Sizes = std::vector<std::int64_t>;  // samples of each micro-batch
+
   [[nodiscard]] double load_of(const StepBatch& batch) const;
   Executable& executable(int slot, std::int64_t samples);
   [[noreturn]] void say_what_fits(const OutOfMemoryError& error, std::int64_t samples,
                                   const CompileOptions& options);
-  StepLoop* loop_for(const Program& program, std::int64_t samples);
-  void run_loop(StepLoop& loop, std::span<const StepBatch> batches, std::span<const StepState> states,
+  Loop& loop_for(const Program& program, const StepBatch& batch);
+  Loop make_loop(const Program& program, const Sizes& sizes);
+  void append_parts(const Action& action, const Sizes& sizes, std::vector<StepPart>& parts);
+  void run_loop(Loop& loop, std::span<const StepBatch> batches, std::span<const StepState> states,
                 std::vector<StepOutcome>& outcomes);
+  void record_times(const Loop& loop, std::span<const StepBatch> batches, std::span<const StepState> states,
+                    std::span<const std::int64_t> times);
+  void keep_start();
+  [[nodiscard]] StepState own_state(const StepBatch& batch, const StepState& state);
   void forward(Executable& stage, const std::vector<std::int64_t>& samples, StepOutcome& outcome);
   void backward(Executable& stage, Phase phase);
   void clear_gradients();
@@ -98,8 +121,15 @@ class Executor {
   void finish_communication();
   std::int64_t prepare_communication();
   void combine(View values);
+  void exchange(View values);
+  void add_up(View values);
+  [[nodiscard]] View copies_of(View values) const;
+  [[nodiscard]] const char* aggregate_name() const;
+  [[nodiscard]] const char* name_of(Verb verb) const;
+  static CommunicationRecord::Kind kind_of(Verb verb);
   void average(const ParameterRange& bucket);
   void communicate(const Action& action, Executable& stage);
+  void pass(const Action& action, Executable& stage);
   static void check_output(Executable& stage, StepOutcome& outcome);
 
   ExecutorParts parts_;
@@ -107,10 +137,16 @@ class Executor {
   Normalization normalization_;
   bool training_;
   std::map<std::pair<int, std::int64_t>, std::unique_ptr<Executable>> executables_;  // by (slot, samples)
-  std::map<std::int64_t, std::unique_ptr<StepLoop>> loops_;  // by samples; null where the backend has none
+  std::map<std::pair<const Program*, Sizes>, Loop> loops_;
   std::vector<std::int64_t> loop_samples_;
   Slowness slowness_;
-  std::int64_t own_samples_ = 0, all_samples_ = 0;  // since the last average
+  struct SampleCounts {
+    std::int64_t own = 0, all = 0;
+  };
+  SampleCounts since_average_;
+  // What run_steps() began with.
+  Buffer start_values_, start_state_;
+  SampleCounts start_counts_;
   Buffer gathered_;  // all ranks' copies of one bucket, for Aggregate::allgather
 };
 

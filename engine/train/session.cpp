@@ -143,6 +143,13 @@ std::vector<StepOutcome> Session::train_steps(std::span<const StepBatch> batches
       on_step);
 }
 
+std::vector<StepOutcome> Session::retrace(std::span<const StepBatch> batches,
+                                          std::span<const StepState> states) {
+  device_changed();
+  return train_executor_->retrace(
+      [this](const StepBatch& batch) -> const Program& { return program_for(batch); }, batches, states);
+}
+
 Evaluation Session::evaluate() {
   std::string not_finite;  // what this rank saw first
   const Program program = inference_step(topology_, rank());

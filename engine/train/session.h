@@ -61,6 +61,12 @@ class Session {
   /// is told of each step before it begins.
   std::vector<StepOutcome> train_steps(std::span<const StepBatch> batches, std::span<const StepState> states,
                                        const std::function<void(std::int64_t)>& on_step);
+  /// Whether the outcomes of train_steps() leave it open where a loss that is not finite came from; alike on
+  /// all ranks.
+  [[nodiscard]] bool can_retrace() const { return train_executor_->may_loop(); }
+  /// Collective: the steps of the last train_steps() once more, so that the outcomes say it. Training is over
+  /// then.
+  std::vector<StepOutcome> retrace(std::span<const StepBatch> batches, std::span<const StepState> states);
   /// Waits for what a device still computes, and counts it as that.
   void finish_compute() { train_executor_->finish_compute(); }
   /// Collective: the test split, each sample exactly once, shared among the replicas. Throws NegativeResult

@@ -190,7 +190,7 @@ void Trainer::run_window(const BatchSequence& batches, std::int64_t steps) {
   window_ = {};
   const std::int64_t start_ns = monotonic_ns();
   if (batches_.size() < static_cast<std::size_t>(steps)) batches_.resize(static_cast<std::size_t>(steps));
-  std::vector<StepState> states;
+  std::vector<StepState>& states = window_.states;
   for (std::int64_t i = 0; i < steps; ++i) {
     StepBatch& batch = batches_[static_cast<std::size_t>(i)];
     batches.take(cursor_.epoch_step + i, batch);
@@ -205,19 +205,26 @@ void Trainer::run_window(const BatchSequence& batches, std::int64_t steps) {
   const std::vector<StepOutcome> outcomes =
       session_.train_steps(std::span(batches_).first(states.size()), states,
                            [this](std::int64_t step) { observer_.on_step(step); });
-  for (std::size_t i = 0; i < outcomes.size(); ++i) {
-    window_.losses.push_back(outcomes[i].loss_sum);
-    if (!outcomes[i].not_finite.empty() && window_.not_finite.empty()) {
-      window_.not_finite = outcomes[i].not_finite;  // the other ranks are told at the end of the window
-      window_.not_finite_step = states[i].step;
-    }
-  }
+  for (const StepOutcome& outcome : outcomes) window_.losses.push_back(outcome.loss_sum);
+  look_for_not_finite(outcomes);
   window_.seconds = seconds_between(start_ns, monotonic_ns());
   share_window();
   const double seconds = seconds_between(start_ns, monotonic_ns());
   result_.train_seconds += seconds;
   epoch_seconds_ += seconds;
   account_window();
+}
+
+/// Notes the first step in which this rank has seen a NaN or an infinity, and where; the other ranks are told
+/// at the end of the window.
+void Trainer::look_for_not_finite(std::span<const StepOutcome> outcomes) {
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    const StepOutcome& outcome = outcomes[i];
+    if (outcome.not_finite.empty() && std::isfinite(outcome.loss_sum)) continue;
+    window_.not_finite = outcome.not_finite.empty() ? "in the loss" : outcome.not_finite;
+    window_.not_finite_step = window_.states[i].step;
+    return;
+  }
 }
 
 /// Sums the losses over ranks, and agrees on stopping, on the time a step takes, and on whether all is well.
@@ -252,6 +259,9 @@ void Trainer::share_window() {
 /// Collective: every rank throws the same error, that of the earliest step and, in a pipeline, of the first
 /// stage.
 void Trainer::report_not_finite() {
+  if (session_.can_retrace()) {
+    look_for_not_finite(session_.retrace(std::span(batches_).first(window_.states.size()), window_.states));
+  }
   std::string mine;
   if (!window_.not_finite.empty()) {
     char step[32];

@@ -97,6 +97,7 @@ class Trainer {
     std::int64_t epoch_samples = 0;
   };
   struct Window {
+    std::vector<StepState> states;
     std::vector<double> losses;         ///< of each step: this rank's sum, then everybody's
     std::vector<std::int64_t> samples;  ///< of each step, over all ranks
     double seconds = 0;
@@ -112,6 +113,7 @@ class Trainer {
   void recount(const std::string& file, const std::vector<std::int64_t>& hash);
   [[nodiscard]] EpochLedger add_up_ledgers();
   [[nodiscard]] bool replicas_agree() const;
+  void look_for_not_finite(std::span<const StepOutcome> outcomes);
   void share_window();
   [[noreturn]] void report_not_finite();
   void account_window();

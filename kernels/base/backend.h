@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -82,7 +83,7 @@ struct CompileOptions {
   bool training = true;         ///< false: forward only, nothing is kept for a backward pass
   bool input_gradient = false;  ///< the stage has a predecessor that needs d(loss)/d(input)
   KernelChoice kernels = KernelChoice::automatic;
-  std::int64_t window = 1;  ///< steps that a StepLoop may be asked for at once, at most kLargestWindow
+  std::int64_t window = 1;  ///< how many forward passes a StepLoop may look ahead, at most kLargestWindow
 };
 
 inline constexpr std::int64_t kLargestWindow = 128;
@@ -131,19 +132,37 @@ class Executable {
   [[nodiscard]] virtual std::string description() const = 0;
 };
 
-/// Whole training steps of a model that one executable holds, one after the other without the host in
-/// between: gather, forward, loss, backward, update.
+/// One thing that each step of a StepLoop does.
+struct StepPart {
+  enum class Kind { forward, backward, backward_accumulate, update, other };
+  Kind kind = Kind::other;
+  Executable* executable = nullptr;  ///< of forward and backward
+  /// What `other` puts on the stream, the same in every step: a message between ranks, for example. It may
+  /// be recorded instead of run, and must not wait for the device.
+  std::function<void(Stream&)> enqueue = {};
+  bool timed = false;  ///< of `other`: StepLoopResult says when it began and ended
+};
+
+struct StepLoopResult {
+  std::vector<LossResult> losses;  ///< of each step, over all its forward passes; 0 where no loss is computed
+  /// Of each step when it began, then when each timed part began and ended; at last when all was done. In
+  /// nanoseconds on a clock of the device's own. Empty when no part is timed.
+  std::vector<std::int64_t> times;
+};
+
+/// Whole training steps, one after the other without the host in between.
 class StepLoop {
  public:
   StepLoop() = default;
   StepLoop(const StepLoop&) = delete;
   StepLoop& operator=(const StepLoop&) = delete;
   virtual ~StepLoop() = default;
-  /// At most CompileOptions::window steps. `samples` holds the N sample indices of each step behind each
-  /// other. Waits for the device and returns the loss of each step. From a step whose loss is not finite on,
-  /// weights and optimizer state stay as they were before it.
-  virtual std::vector<LossResult> run(std::span<const StepState> steps, std::span<const std::int64_t> samples,
-                                      Stream& stream) = 0;
+  [[nodiscard]] virtual std::int64_t largest_window() const = 0;
+  /// At most largest_window() steps. `samples` holds, step by step, the sample indices of every forward pass
+  /// that reads any, in the order of the parts. Waits for the device. A loss that is not finite stops
+  /// nothing: what follows it is of no use.
+  virtual StepLoopResult run(std::span<const StepState> steps, std::span<const std::int64_t> samples,
+                             Stream& stream) = 0;
 };
 
 /// One kind of device with its kernels.
@@ -180,10 +199,13 @@ class Backend {
   [[nodiscard]] virtual std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
                                                                   ParameterBinding& parameters, View state,
                                                                   std::int64_t first, std::int64_t count) = 0;
-  /// A loop over an executable and an optimizer of this backend, which outlive it; null where run() after
-  /// run() is as good.
-  [[nodiscard]] virtual std::unique_ptr<StepLoop> make_step_loop(Executable& /*executable*/,
-                                                                 Optimizer& /*optimizer*/) {
+  /// A loop over steps of these parts. Executables, compiled with a window of kLargestWindow, and optimizer
+  /// are this backend's and outlive it. `replayed` is called when recorded steps were enqueued once more. The
+  /// first step is never a recorded one. Null where run() after run() is as good, or where an executable is
+  /// asked for the backward pass of another forward pass than its last.
+  [[nodiscard]] virtual std::unique_ptr<StepLoop> make_step_loop(
+      std::vector<StepPart> /*parts*/, Optimizer& /*optimizer*/,
+      std::function<void(Stream&)> /*replayed*/ = {}) {
     return nullptr;
   }
 };

@@ -1,12 +1,15 @@
 #include "kernels/cuda/device_backend.h"
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "kernels/base/empty_executable.h"
 #include "kernels/base/lowering.h"
 #include "kernels/cuda/device_executable.h"
 #include "kernels/cuda/device_optimizer.h"
 #include "kernels/cuda/device_step_loop.h"
+#include "kernels/cuda/mapped_values.h"
 #include "kernels/cuda/pointwise.h"
 
 namespace dml::DML_DEVICE {
@@ -20,7 +23,13 @@ Buffer buffer_of(std::shared_ptr<Bytes> bytes, std::int64_t elements, DType dtyp
 
 class DeviceBackend final : public Backend {
  public:
-  explicit DeviceBackend(const DeviceOptions& options) : device_(options), use_graphs_(options.use_graphs) {}
+  explicit DeviceBackend(const DeviceOptions& options)
+      : device_(options), cursor_(device_, 1, "the cursor"), use_graphs_(options.use_graphs) {
+    DeviceStream setup(device_);
+    cursor_.host()[0] = 0;
+    cursor_.upload(setup);
+    setup.synchronize();
+  }
 
   [[nodiscard]] std::string name() const override { return device_.properties().name; }
   [[nodiscard]] DType dtype() const override { return DType::f32; }
@@ -60,23 +69,26 @@ class DeviceBackend final : public Backend {
                                                     const CompileOptions& options) override {
     check_operations(operations);
     if (sample_count(operations) == 0) return std::make_unique<EmptyExecutable>(operations, parameters);
-    return std::make_unique<DeviceExecutable>(device_, operations, parameters, data, options);
+    return std::make_unique<DeviceExecutable>(device_, operations, parameters, data, options,
+                                              cursor_.on_device());
   }
 
   [[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
                                                           ParameterBinding& parameters, View state,
                                                           std::int64_t first, std::int64_t count) override {
     return std::make_unique<DeviceOptimizer>(device_, options, parameters, state, first, count,
-                                             kLargestWindow);
+                                             kLargestWindow, cursor_.on_device());
   }
-  [[nodiscard]] std::unique_ptr<StepLoop> make_step_loop(Executable& executable,
-                                                         Optimizer& optimizer) override {
-    return make_device_step_loop(dynamic_cast<DeviceExecutable&>(executable),
-                                 dynamic_cast<DeviceOptimizer&>(optimizer), use_graphs_);
+  [[nodiscard]] std::unique_ptr<StepLoop> make_step_loop(std::vector<StepPart> parts, Optimizer& optimizer,
+                                                         std::function<void(Stream&)> replayed) override {
+    return make_device_step_loop(
+        device_, std::move(parts), dynamic_cast<DeviceOptimizer&>(optimizer),
+        {.cursor = cursor_, .use_graphs = use_graphs_, .replayed = std::move(replayed)});
   }
 
  private:
   Device device_;
+  MappedValues<std::int32_t> cursor_;  ///< the place in progress of every window of this device; else 0
   bool use_graphs_;
 };
 

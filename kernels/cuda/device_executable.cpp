@@ -19,7 +19,7 @@ void fill_pixel_table(const GatherNormalize& gather, std::span<float> table) {
 
 DeviceExecutable::DeviceExecutable(Device& device, std::span<const Operation> operations,
                                    ParameterBinding& parameters, const DataBinding& data,
-                                   const CompileOptions& options)
+                                   const CompileOptions& options, const std::int32_t* cursor)
     : device_(device),
       options_(options),
       data_(data),
@@ -33,8 +33,9 @@ DeviceExecutable::DeviceExecutable(Device& device, std::span<const Operation> op
   finite_ = std::make_unique<MappedValues<std::int32_t>>(device_, 1, "a flag");
   if (gather_work != nullptr || loss_work != nullptr) {
     resident_ = ResidentData::of(data, device_);
-    prepare_samples();
-    cursor_->upload(setup);
+    indices_ =
+        std::make_unique<MappedValues<std::int64_t>>(device_, samples_ * options.window, "sample indices");
+    stage_.gathered.samples = {indices_->on_device(), cursor};
   }
   if (gather_work != nullptr) {
     sample_elements_ = gather_work->sample_elements();
@@ -65,14 +66,6 @@ DeviceExecutable::DeviceExecutable(Device& device, std::span<const Operation> op
   steps_ = lower<StageContext>(operations, candidates, stage_, options.kernels);
   stage_.workspace = stage_.allocate<float>(stage_.workspace_elements, "scratch memory");
   setup.synchronize();
-}
-
-void DeviceExecutable::prepare_samples() {
-  indices_ =
-      std::make_unique<MappedValues<std::int64_t>>(device_, samples_ * options_.window, "sample indices");
-  cursor_ = std::make_unique<MappedValues<std::int32_t>>(device_, 1, "the cursor");
-  cursor_->host()[0] = 0;
-  stage_.gathered.samples = {indices_->on_device(), cursor_->on_device()};
 }
 
 std::span<std::int64_t> DeviceExecutable::sample_indices() {

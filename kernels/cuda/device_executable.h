@@ -15,9 +15,10 @@ namespace dml::DML_DEVICE {
 
 class DeviceExecutable final : public Executable {
  public:
-  /// At least one sample; EmptyExecutable is for none.
+  /// At least one sample; EmptyExecutable is for none. `cursor`, on the device, is 0 but for the inside of a
+  /// loop.
   DeviceExecutable(Device& device, std::span<const Operation> operations, ParameterBinding& parameters,
-                   const DataBinding& data, const CompileOptions& options);
+                   const DataBinding& data, const CompileOptions& options, const std::int32_t* cursor);
 
   void run(Phase phase, Stream& stream) override;
   [[nodiscard]] std::span<std::int64_t> sample_indices() override;
@@ -32,16 +33,15 @@ class DeviceExecutable final : public Executable {
 
   // For a loop over whole steps: the windows that the kernels read and write, and the work between them.
   [[nodiscard]] std::int64_t samples() const { return samples_; }
-  [[nodiscard]] MappedValues<std::int64_t>& indices() { return *indices_; }
-  [[nodiscard]] MappedValues<std::int32_t>& cursor() { return *cursor_; }
-  [[nodiscard]] MappedValues<LossSlot>& losses() { return *losses_; }
+  /// Null: no sample is read, no loss computed.
+  [[nodiscard]] MappedValues<std::int64_t>* indices() { return indices_.get(); }
+  [[nodiscard]] MappedValues<LossSlot>* losses() { return losses_.get(); }
   /// Throws when an index lies outside the data set or leads to a label that is no class.
   void check_samples(std::span<const std::int64_t> indices) const;
   void enqueue_forward(DeviceStream& stream);
   void enqueue_backward(bool accumulate, DeviceStream& stream);
 
  private:
-  void prepare_samples();
   bool all_finite(const Activation& activation);
 
   Device& device_;
@@ -52,7 +52,6 @@ class DeviceExecutable final : public Executable {
   std::int64_t classes_ = 0;          ///< 0 without a loss
   std::shared_ptr<const ResidentData> resident_;
   std::unique_ptr<MappedValues<std::int64_t>> indices_;
-  std::unique_ptr<MappedValues<std::int32_t>> cursor_;
   std::unique_ptr<MappedValues<float>> pixel_table_;
   std::unique_ptr<MappedValues<LossSlot>> losses_;
   std::unique_ptr<MappedValues<std::int32_t>> finite_;

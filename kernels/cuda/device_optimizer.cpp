@@ -15,11 +15,8 @@ float* floats(View view) {
 
 DeviceOptimizer::DeviceOptimizer(Device& device, const OptimizerOptions& options,
                                  ParameterBinding& parameters, View state, std::int64_t first,
-                                 std::int64_t count, std::int64_t window)
-    : options_(options),
-      parameters_(parameters),
-      steps_(device, window, "the scalars of updates"),
-      cursor_(device, 1, "the cursor") {
+                                 std::int64_t count, std::int64_t window, const std::int32_t* cursor)
+    : options_(options), parameters_(parameters), steps_(device, window, "the scalars of updates") {
   const int slots = optimizer_state_slots(options);
   const std::int64_t all = parameters.values.elements;
   DML_ASSERT(state.elements == slots * all, "optimizer state of " + std::to_string(state.elements) +
@@ -31,16 +28,13 @@ DeviceOptimizer::DeviceOptimizer(Device& device, const OptimizerOptions& options
   if (slots > 0) problem_.slot0 = floats(state.slice(first, count));
   if (slots > 1) problem_.slot1 = floats(state.slice(all + first, count));
   problem_.steps = steps_.on_device();
-  DeviceStream setup(device);
-  cursor_.host()[0] = 0;
-  cursor_.upload(setup);
-  setup.synchronize();
+  problem_.cursor = cursor;
 }
 
 void DeviceOptimizer::run(const StepState& state, Stream& stream) {
   auto& queue = static_cast<DeviceStream&>(stream);
   upload({&state, 1}, queue);
-  enqueue_update(cursor_.on_device(), nullptr, queue);
+  enqueue_update(queue);
   parameters_changed(1);
 }
 
@@ -52,15 +46,11 @@ void DeviceOptimizer::upload(std::span<const StepState> steps, DeviceStream& str
   steps_.upload(stream, steps.size());
 }
 
-void DeviceOptimizer::enqueue_update(const std::int32_t* cursor, const LossSlot* losses,
-                                     DeviceStream& stream) {
-  OptimizerProblem problem = problem_;
-  problem.cursor = cursor;
-  problem.losses = losses;
+void DeviceOptimizer::enqueue_update(DeviceStream& stream) {
   if (options_.rule == OptimizerOptions::Rule::adam) {
-    adam_update(options_, problem, stream);
+    adam_update(options_, problem_, stream);
   } else {
-    sgd_update(options_, problem, stream);
+    sgd_update(options_, problem_, stream);
   }
 }
 

@@ -12,16 +12,17 @@ namespace dml::DML_DEVICE {
 
 class DeviceOptimizer final : public Optimizer {
  public:
-  /// `window`: for how many steps upload() may be asked at once.
+  /// `window`: for how many updates upload() may be asked at once. `cursor`, on the device, is 0 but for the
+  /// inside of a loop.
   DeviceOptimizer(Device& device, const OptimizerOptions& options, ParameterBinding& parameters, View state,
-                  std::int64_t first, std::int64_t count, std::int64_t window);
+                  std::int64_t first, std::int64_t count, std::int64_t window, const std::int32_t* cursor);
 
   void run(const StepState& state, Stream& stream) override;
 
   // For a loop over whole steps: the scalars of several updates, and an update that looks up its own.
   void upload(std::span<const StepState> steps, DeviceStream& stream);
-  /// Updates from the scalars of step *cursor, unless losses[*cursor] says that training has stopped.
-  void enqueue_update(const std::int32_t* cursor, const LossSlot* losses, DeviceStream& stream);
+  /// Updates from the scalars of step *cursor.
+  void enqueue_update(DeviceStream& stream);
   void parameters_changed(std::size_t updates) { parameters_.version += updates; }
 
  private:
@@ -31,7 +32,6 @@ class DeviceOptimizer final : public Optimizer {
   ParameterBinding& parameters_;
   OptimizerProblem problem_;
   MappedValues<StepScalars> steps_;
-  MappedValues<std::int32_t> cursor_;  ///< 0: of an update by itself
 };
 
 }  // namespace dml::DML_DEVICE

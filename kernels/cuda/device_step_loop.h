@@ -1,16 +1,18 @@
 // Whole training steps on a device without the host in between.
 //
-// Scalars, sample indices and losses of up to CompileOptions::window steps lie in arrays on the device; a
-// cursor there says which step is in progress, and every kernel that needs one of them looks it up. So all
-// steps enqueue the same work: it is recorded in a graph once, several steps in one, and launched again and
-// again.
+// Sample indices, losses and scalars of a window of steps lie in arrays on the device, one place for each
+// forward pass of a step that uses an executable again; a cursor there says which place is in progress, and
+// every kernel that needs one of them looks it up. So all steps enqueue the same work: it is recorded in a
+// graph once, several steps in one, and launched again and again.
 //
-//   upload scalars and indices of K steps
-//   K x { forward, loss -> losses[cursor]; backward; update from scalars[cursor]; cursor += 1 }   (graphs)
-//   download K losses, wait
+//   upload scalars and indices of the window
+//   steps x { forward, loss -> losses[cursor]; backward; ...; update from scalars[cursor]; cursor += 1 }
+//   (graphs) download losses and times, wait
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <vector>
 
 #include "kernels/base/backend.h"
 #include "kernels/cuda/device_executable.h"
@@ -18,8 +20,14 @@
 
 namespace dml::DML_DEVICE {
 
-/// `use_graphs` false enqueues each kernel of each step by itself.
-std::unique_ptr<StepLoop> make_device_step_loop(DeviceExecutable& executable, DeviceOptimizer& optimizer,
-                                                bool use_graphs);
+struct StepLoopOptions {
+  MappedValues<std::int32_t>& cursor;  ///< what all executables and the optimizer were made with
+  bool use_graphs = true;              ///< false enqueues each kernel of each step by itself
+  std::function<void(Stream&)> replayed = {};
+};
+
+/// See Backend::make_step_loop().
+std::unique_ptr<StepLoop> make_device_step_loop(Device& device, std::vector<StepPart> parts,
+                                                DeviceOptimizer& optimizer, StepLoopOptions options);
 
 }  // namespace dml::DML_DEVICE

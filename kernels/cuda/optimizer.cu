@@ -8,11 +8,11 @@
 //
 // The rules of kernels/base/optimizer.h in float, with the roundings of a fused multiply-add wherever one
 // fits. What stays the same for a run comes as an argument; what changes from step to step is read from
-// steps[*cursor], so that a recorded launch stays right. Where losses[*cursor].stopped nothing is touched.
+// steps[*cursor], so that a recorded launch stays right.
 //
 // A thread updates four parameters with 16-byte accesses, or one of the few that are left before the first
 // 16-byte boundary of `values` and behind the last (kernels/cuda/vectors.cuh). No shared memory. sm_90,
-// nvcc 13.0: 28 registers (SGD without momentum 22), Adam 37.
+// nvcc 13.0: 26 registers (SGD without momentum 20), Adam 38.
 //
 // Limiter: memory, 5 floats a parameter with momentum, 3 without, 7 with Adam; one read that depends on
 // another (cursor, then scalars) is in flight with the first gradients. 1.2 M parameters are 24 MB, 6 us at
@@ -55,18 +55,7 @@ struct AdamRule {
   }
 };
 
-/// What the step in progress asks for; read once by each thread.
-struct Step {
-  StepScalars scalars;
-  bool stopped;
-};
-
-__device__ __forceinline__ Step step_in_progress(const OptimizerProblem& problem) {
-  const std::int32_t cursor = *problem.cursor;
-  return {problem.steps[cursor], problem.losses != nullptr && problem.losses[cursor].stopped != 0};
-}
-
-// Both read their parameters before they look whether the run has stopped, so that no read waits for another.
+// Both read their parameters before the scalars, so that no read of theirs waits for the cursor.
 
 template <int kSlots, class Rule>
 __device__ __forceinline__ void update_group(const Rule& rule, const OptimizerProblem& problem,
@@ -77,12 +66,11 @@ __device__ __forceinline__ void update_group(const Rule& rule, const OptimizerPr
   float4 v = make_float4(0, 0, 0, 0);
   if constexpr (kSlots > 0) m = load_group(problem.slot0 + at);
   if constexpr (kSlots > 1) v = load_group(problem.slot1 + at);
-  const Step step = step_in_progress(problem);
-  if (step.stopped) return;
-  rule.update(step.scalars, g.x, w.x, m.x, v.x);
-  rule.update(step.scalars, g.y, w.y, m.y, v.y);
-  rule.update(step.scalars, g.z, w.z, m.z, v.z);
-  rule.update(step.scalars, g.w, w.w, m.w, v.w);
+  const StepScalars step = problem.steps[*problem.cursor];
+  rule.update(step, g.x, w.x, m.x, v.x);
+  rule.update(step, g.y, w.y, m.y, v.y);
+  rule.update(step, g.z, w.z, m.z, v.z);
+  rule.update(step, g.w, w.w, m.w, v.w);
   if constexpr (kSlots > 0) store_group(problem.slot0 + at, m);
   if constexpr (kSlots > 1) store_group(problem.slot1 + at, v);
   store_group(problem.values + at, w);
@@ -97,9 +85,7 @@ __device__ __forceinline__ void update_one(const Rule& rule, const OptimizerProb
   float v = 0;
   if constexpr (kSlots > 0) m = problem.slot0[at];
   if constexpr (kSlots > 1) v = problem.slot1[at];
-  const Step step = step_in_progress(problem);
-  if (step.stopped) return;
-  rule.update(step.scalars, g, w, m, v);
+  rule.update(problem.steps[*problem.cursor], g, w, m, v);
   if constexpr (kSlots > 0) problem.slot0[at] = m;
   if constexpr (kSlots > 1) problem.slot1[at] = v;
   problem.values[at] = w;

@@ -12,9 +12,8 @@ struct OptimizerProblem {
   const float* gradients = nullptr;      ///< (count) sums over samples
   float* slot0 = nullptr;                ///< momentum, or Adam's first moment; null: momentum is 0
   float* slot1 = nullptr;                ///< Adam's second moment
-  const StepScalars* steps = nullptr;    ///< (steps of the window)
-  const std::int32_t* cursor = nullptr;  ///< the step in progress
-  const LossSlot* losses = nullptr;      ///< no update where losses[*cursor].stopped; null: always one
+  const StepScalars* steps = nullptr;    ///< (places of the window)
+  const std::int32_t* cursor = nullptr;  ///< the place in progress
 };
 
 void sgd_update(const OptimizerOptions& options, const OptimizerProblem& problem, DeviceStream& stream);

@@ -1,4 +1,4 @@
-// Operations over single elements: gather, ReLU, sums of copies; the check for NaNs, and the cursor.
+// Operations over single elements: gather, ReLU, sums of copies; the check for NaNs, cursor and clock.
 //
 //   gather_normalize   x[n,i] = table[images[indices[cursor N + n], i]]
 //   relu_forward       y = x < 0 ? 0 : x, so a NaN stays one
@@ -16,6 +16,7 @@
 #include <climits>
 
 #include "kernels/cuda/pointwise.h"
+#include "kernels/cuda/ptx.h"
 #include "kernels/cuda/vectors.cuh"
 
 namespace dml::DML_DEVICE {
@@ -155,6 +156,11 @@ __global__ void __launch_bounds__(1) advance_cursor_kernel(std::int32_t* cursor)
   *cursor += 1;
 }
 
+__global__ void __launch_bounds__(1) note_time_kernel(const std::int32_t* cursor, std::int64_t stride,
+                                                      std::int64_t column, std::int64_t* times) {
+  times[*cursor * stride + column] = device_nanoseconds();
+}
+
 }  // namespace
 
 void gather_normalize(std::int64_t N, std::int64_t sample_elements, const GatheredInput& input, float* x,
@@ -204,6 +210,12 @@ void check_finite(std::int64_t elements, const float* values, std::int32_t* fini
 
 void advance_cursor(std::int32_t* cursor, DeviceStream& stream) {
   launch("advance_cursor", advance_cursor_kernel, {.blocks = {1}, .threads = {1}}, stream, cursor);
+}
+
+void note_time(const std::int32_t* cursor, std::int64_t stride, std::int64_t column, std::int64_t* times,
+               DeviceStream& stream) {
+  launch("note_time", note_time_kernel, {.blocks = {1}, .threads = {1}}, stream, cursor, stride, column,
+         times);
 }
 
 }  // namespace dml::DML_DEVICE

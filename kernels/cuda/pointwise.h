@@ -38,7 +38,11 @@ void scale(std::int64_t n, float factor, float* values, DeviceStream& stream);
 /// *finite = 1 when every value is finite, else 0.
 void check_finite(std::int64_t elements, const float* values, std::int32_t* finite, DeviceStream& stream);
 
-/// *cursor += 1: the end of a step whose scalars and samples lie in windows.
+/// *cursor += 1: on to the next place of the windows that samples, losses and scalars lie in.
 void advance_cursor(std::int32_t* cursor, DeviceStream& stream);
+
+/// times[*cursor * stride + column] = the device's clock, in nanoseconds.
+void note_time(const std::int32_t* cursor, std::int64_t stride, std::int64_t column, std::int64_t* times,
+               DeviceStream& stream);
 
 }  // namespace dml::DML_DEVICE

@@ -11,11 +11,12 @@
 
 namespace dml::DML_DEVICE {
 
-/// Which samples of the resident data set a step reads. Several steps' indices lie behind each other, so that
-/// the device can go on by itself: sample n of the step in progress is indices[*cursor * N + n].
+/// Which samples of the resident data set a forward pass reads. The indices of several passes lie behind each
+/// other, so that the device can go on by itself: sample n of the one in progress is indices[*cursor * N +
+/// n].
 struct SampleWindow {
-  const std::int64_t* indices = nullptr;  ///< (steps, N)
-  const std::int32_t* cursor = nullptr;   ///< the step in progress
+  const std::int64_t* indices = nullptr;  ///< (places, N)
+  const std::int32_t* cursor = nullptr;   ///< the place in progress
 };
 
 /// Pixels of the resident data set as inputs: x[n] = table[images[sample n]].
@@ -53,13 +54,10 @@ struct StepScalars {
   float adam_root_scale = 0;  ///< 1 / sqrt(1 - beta2^t)
 };
 
-/// What the loss kernel leaves behind for each step of a window.
+/// What the loss kernel leaves behind for each place of a window.
 struct LossSlot {
   double loss_sum = 0;
   std::int64_t correct = 0;
-  /// This loss or an earlier one of the window is not finite: no update follows, so that the weights are
-  /// still those that led to it.
-  std::int64_t stopped = 0;
 };
 
 }  // namespace dml::DML_DEVICE

@@ -1,6 +1,11 @@
 // What CUDA C++ has no words for, in PTX, with the emulator's twin of each beside it: memory order, named
-// barriers, asynchronous copies.
+// barriers, asynchronous copies, the clock.
 #pragma once
+
+#if defined(DML_EMULATOR)
+#include <chrono>
+#endif
+#include <cstdint>
 
 #include "kernels/cuda/device.h"
 
@@ -50,6 +55,11 @@ void copy_async_wait() {
   async_wait(kGroups);
 }
 
+/// Goes on through everything a stream does. Its resolution is the GPU's affair: 32 ns to 1 us.
+inline std::int64_t device_nanoseconds() {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 #else
 
 __device__ __forceinline__ unsigned load_acquire(const unsigned* address) {
@@ -78,6 +88,12 @@ __device__ __forceinline__ void copy_async_commit() {
 template <int kGroups>
 __device__ __forceinline__ void copy_async_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kGroups) : "memory");
+}
+
+__device__ __forceinline__ std::int64_t device_nanoseconds() {
+  std::int64_t nanoseconds;
+  asm volatile("mov.u64 %0, %globaltimer;" : "=l"(nanoseconds)::"memory");
+  return nanoseconds;
 }
 
 #endif

@@ -76,7 +76,7 @@ awk '/^#/ { next }
 
 if [[ ${1:-check} == update ]]; then
   grep -Ev '[1-9] spilled' "$work/table" >"$table"
-  echo "resources: wrote $table, $(grep -c registers "$table") kernels"
+  echo "resources: wrote $table, $(grep -c "^ " "$table") kernels"
   exit "$failed"
 fi
 

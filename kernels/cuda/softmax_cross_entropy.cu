@@ -7,7 +7,6 @@
 //
 //   losses[cursor].loss_sum = sum_n loss_n
 //   losses[cursor].correct  = number of samples whose first largest logit is their label
-//   losses[cursor].stopped  = the sum is not finite, or losses[cursor - 1].stopped
 //
 // One warp per sample; lane l looks at the logits l, l + 32, ... Up to 32 classes a lane keeps its one logit
 // in a register, beyond that each of the three passes (largest, sum, gradient) reads the row again, from L1.
@@ -138,12 +137,7 @@ __device__ __forceinline__ LossSum warp_sum(LossSum sum) {
 __device__ __forceinline__ void finish(const SoftmaxCrossEntropyProblem& problem, LossSum lane_sum) {
   const LossSum sum = warp_sum(lane_sum);
   if (threadIdx.x != 0) return;
-  const std::int32_t cursor = *problem.samples.cursor;
-  LossSlot* slot = problem.losses + cursor;
-  const bool stopped = !isfinite(sum.loss) || (cursor > 0 && slot[-1].stopped != 0);
-  slot->loss_sum = sum.loss;
-  slot->correct = sum.correct;
-  slot->stopped = stopped ? 1 : 0;
+  problem.losses[*problem.samples.cursor] = {sum.loss, sum.correct};
 }
 
 template <bool kOneLogitPerLane>

@@ -17,8 +17,7 @@ struct SoftmaxCrossEntropyProblem {
 };
 
 /// loss_n = log(sum_k exp(x_nk)) - x_n,label; a sample is correct when its first largest logit is its label.
-/// LossSlot::stopped becomes 1 when the sum is not finite or the slot before this one (cursor > 0) says 1,
-/// else 0. The sum over samples is in double and in fixed order.
+/// The sum over samples is in double and in fixed order.
 void softmax_cross_entropy(const SoftmaxCrossEntropyProblem& problem, DeviceStream& stream);
 
 }  // namespace dml::DML_DEVICE

@@ -147,6 +147,10 @@ class DeviceStream final : public Stream {
 
   void enqueue_launch(const char* name, const LaunchShape& shape, bool cooperative,
                       std::function<void()> body);
+  /// What a library of the device would enqueue: work of its own on the device's memory.
+  void enqueue_foreign(std::function<void()> work) { enqueue({{}, std::move(work)}); }
+  /// Whether a Graph is being made of what is enqueued.
+  [[nodiscard]] bool is_recording() const { return queue_.recording != nullptr; }
 
  private:
   friend class Event;

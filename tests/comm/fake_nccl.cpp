@@ -106,7 +106,7 @@ struct Group {
 };
 thread_local Group group;
 
-void run_messages(World& world, int rank, std::vector<Send>& sends, std::vector<Receive>& receives) {
+void run_messages(World& world, int rank, std::vector<Send>& sends, const std::vector<Receive>& receives) {
   std::unique_lock lock(mutex);
   for (Send& send : sends) world.mailboxes[{rank, send.peer}].push_back(&send.message);
   changed.notify_all();
@@ -128,10 +128,10 @@ void run_messages(World& world, int rank, std::vector<Send>& sends, std::vector<
 void close_group() {
   group.open = false;
   if (group.queue == nullptr) return;
-  auto sends = std::make_shared<std::vector<Send>>(std::move(group.sends));
-  auto receives = std::make_shared<std::vector<Receive>>(std::move(group.receives));
-  group.queue->enqueue([world = group.world, rank = group.rank, sends, receives] {
-    run_messages(*world, rank, *sends, *receives);
+  group.queue->enqueue([world = group.world, rank = group.rank, sends = std::move(group.sends),
+                        receives = std::move(group.receives)] {  // perhaps in a graph: again and again
+    std::vector<Send> messages = sends;
+    run_messages(*world, rank, messages, receives);
   });
   group = {};
 }
@@ -146,26 +146,27 @@ void join_group(OpaqueFakeCommunicator& communicator, nccl::CudaStream stream) {
 void enqueue_collective(nccl::Communicator communicator, nccl::CudaStream stream, const void* source,
                         std::size_t bytes, std::function<void(const Collective&)> leave) {
   OpaqueFakeCommunicator& self = *fake(communicator);
-  const std::uint64_t number = self.collectives++;
-  static_cast<WorkQueue*>(stream)->enqueue(
-      [world = self.world, rank = self.rank, number, source, bytes, leave = std::move(leave)] {
-        std::unique_lock lock(mutex);
-        Collective& meeting = world->collectives[number];
-        meeting.brought.resize(static_cast<std::size_t>(world->size));
-        const auto* const data = behind(static_cast<const std::byte*>(source));
-        meeting.brought[static_cast<std::size_t>(rank)].assign(data, data + bytes);
-        ++meeting.arrived;
-        changed.notify_all();
-        changed.wait(lock, [&] { return released || meeting.arrived == world->size; });
-        if (meeting.arrived < world->size) return;
-        leave(meeting);
-        if (++meeting.left == world->size) world->collectives.erase(number);
-      });
+  auto* const queue = static_cast<WorkQueue*>(stream);
+  queue->enqueue([&self, data = queue->memory_behind(source), bytes, leave = std::move(leave)] {
+    std::unique_lock lock(mutex);
+    const std::shared_ptr<World> world = self.world;
+    const int rank = self.rank;
+    const std::uint64_t number = self.collectives++;
+    Collective& meeting = world->collectives[number];
+    meeting.brought.resize(static_cast<std::size_t>(world->size));
+    meeting.brought[static_cast<std::size_t>(rank)].assign(data, data + bytes);
+    ++meeting.arrived;
+    changed.notify_all();
+    changed.wait(lock, [&] { return released || meeting.arrived == world->size; });
+    if (meeting.arrived < world->size) return;
+    leave(meeting);
+    if (++meeting.left == world->size) world->collectives.erase(number);
+  });
 }
 
 template <class T>
-void sum(const Collective& meeting, void* target, std::size_t count) {
-  auto* const sums = behind(static_cast<T*>(target));
+void sum(const Collective& meeting, std::byte* target, std::size_t count) {
+  auto* const sums = reinterpret_cast<T*>(target);
   for (std::size_t i = 0; i < count; ++i) {
     T total{};
     for (const std::vector<std::byte>& values : meeting.brought) {
@@ -293,7 +294,7 @@ Result ncclSend(const void* source, std::size_t count, DataType type, int peer, 
   if (fake_nccl.operation != Result::success) return fake_nccl.operation;
   const bool alone = !group.open;
   join_group(*fake(communicator), stream);
-  group.sends.push_back({{behind(static_cast<const std::byte*>(source)), count * size_of(type)}, peer});
+  group.sends.push_back({{group.queue->memory_behind(source), count * size_of(type)}, peer});
   if (alone) close_group();
   return Result::success;
 }
@@ -303,7 +304,7 @@ Result ncclRecv(void* target, std::size_t count, DataType type, int peer, Commun
   if (fake_nccl.operation != Result::success) return fake_nccl.operation;
   const bool alone = !group.open;
   join_group(*fake(communicator), stream);
-  group.receives.push_back({behind(static_cast<std::byte*>(target)), count * size_of(type), peer});
+  group.receives.push_back({group.queue->memory_behind(target), count * size_of(type), peer});
   if (alone) close_group();
   return Result::success;
 }
@@ -312,18 +313,19 @@ Result ncclAllReduce(const void* source, void* target, std::size_t count, DataTy
                      Communicator communicator, CudaStream stream) {
   if (fake_nccl.operation != Result::success) return fake_nccl.operation;
   if (operation != Reduction::sum) return Result::invalid_argument;
+  std::byte* const sums = static_cast<WorkQueue*>(stream)->memory_behind(target);
   enqueue_collective(communicator, stream, source, count * size_of(type), [=](const Collective& meeting) {
     switch (type) {
       case DataType::float32:
-        return sum<float>(meeting, target, count);
+        return sum<float>(meeting, sums, count);
       case DataType::float64:
-        return sum<double>(meeting, target, count);
+        return sum<double>(meeting, sums, count);
       case DataType::int32:
-        return sum<std::int32_t>(meeting, target, count);
+        return sum<std::int32_t>(meeting, sums, count);
       case DataType::int64:
-        return sum<std::int64_t>(meeting, target, count);
+        return sum<std::int64_t>(meeting, sums, count);
       case DataType::uint8:
-        return sum<std::uint8_t>(meeting, target, count);
+        return sum<std::uint8_t>(meeting, sums, count);
     }
   });
   return Result::success;
@@ -333,8 +335,9 @@ Result ncclAllGather(const void* source, void* target, std::size_t count, DataTy
                      Communicator communicator, CudaStream stream) {
   if (fake_nccl.operation != Result::success) return fake_nccl.operation;
   const std::size_t bytes = count * size_of(type);
+  std::byte* const gathered = static_cast<WorkQueue*>(stream)->memory_behind(target);
   enqueue_collective(communicator, stream, source, bytes, [=](const Collective& meeting) {
-    auto* place = behind(static_cast<std::byte*>(target));
+    std::byte* place = gathered;
     for (const std::vector<std::byte>& values : meeting.brought) {
       std::memcpy(place, values.data(), bytes);
       place += bytes;
@@ -347,9 +350,9 @@ Result ncclBroadcast(const void* source, void* target, std::size_t count, DataTy
                      Communicator communicator, CudaStream stream) {
   if (fake_nccl.operation != Result::success) return fake_nccl.operation;
   const std::size_t bytes = count * size_of(type);
+  std::byte* const received = static_cast<WorkQueue*>(stream)->memory_behind(target);
   enqueue_collective(communicator, stream, source, bytes, [=](const Collective& meeting) {
-    std::memcpy(behind(static_cast<std::byte*>(target)),
-                meeting.brought[static_cast<std::size_t>(root)].data(), bytes);
+    std::memcpy(received, meeting.brought[static_cast<std::size_t>(root)].data(), bytes);
   });
   return Result::success;
 }

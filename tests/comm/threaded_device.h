@@ -30,7 +30,7 @@ T* behind(T* device_address) {
   return reinterpret_cast<T*>(reinterpret_cast<std::uintptr_t>(device_address) - kDeviceBias);
 }
 
-/// What DeviceLink::native() points to: how libraries of the device enqueue their work.
+/// What DeviceLink::native() points to: how libraries of the device enqueue their work and reach its memory.
 class WorkQueue {
  public:
   WorkQueue() = default;
@@ -38,6 +38,8 @@ class WorkQueue {
   WorkQueue& operator=(const WorkQueue&) = delete;
   virtual ~WorkQueue() = default;
   virtual void enqueue(std::function<void()> work) = 0;
+  /// Where the values behind an address of the device really lie.
+  [[nodiscard]] virtual std::byte* memory_behind(const void* device_address) const = 0;
 };
 
 class ThreadedStream final : public Stream, public WorkQueue {
@@ -51,6 +53,9 @@ class ThreadedStream final : public Stream, public WorkQueue {
   void copy(View source, View target) override;
   void clear(View target) override;
   void enqueue(std::function<void()> work) override;
+  [[nodiscard]] std::byte* memory_behind(const void* device_address) const override {
+    return behind(static_cast<std::byte*>(const_cast<void*>(device_address)));  // NOLINT
+  }
   [[nodiscard]] bool is_idle();
 
  private:

@@ -35,8 +35,8 @@ DatasetSplits small_data(std::int64_t train, std::int64_t test) {
   return load_dataset({.name = "synthetic", .directory = "", .limit_train = train, .limit_test = test});
 }
 
-void run_world(const RunConfig& config, const DatasetSplits& data,
-               const std::function<void(Session&)>& work) {
+void run_world(const RunConfig& config, const DatasetSplits& data, const std::function<void(Session&)>& work,
+               const PeersOf& peers_of) {
   const int ranks = config.parallel.ranks;
   auto communicators = make_thread_communicators(ranks, config.deadline);
   std::vector<std::exception_ptr> failures(static_cast<std::size_t>(ranks));
@@ -53,7 +53,8 @@ void run_world(const RunConfig& config, const DatasetSplits& data,
                                                            .partitions = config.partitions,
                                                            .labels = data.train.labels});
         const DeviceCommunicator device =
-            make_device_communicator(config, static_cast<int>(rank), *communicator, *backend);
+            peers_of ? peers_of(static_cast<int>(rank), *communicator, *backend)
+                     : make_device_communicator(config, static_cast<int>(rank), *communicator, *backend);
         Communicator& peers = device.communicator ? *device.communicator : *communicator;
         Session session(config, *backend, peers, data, order_of(*sampler));
         work(session);

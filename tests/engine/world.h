@@ -8,6 +8,7 @@
 
 #include "engine/data/dataset.h"
 #include "engine/run/run_config.h"
+#include "engine/train/device_communicator.h"
 #include "engine/train/session.h"
 #include "samplers/sampler.h"
 
@@ -16,9 +17,14 @@ namespace dml::testing {
 /// A small data set whose images are worth learning: `train` and `test` samples of the synthetic one.
 DatasetSplits small_data(std::int64_t train, std::int64_t test);
 
+/// How a rank's values travel from device to device, over the communicator of its host.
+using PeersOf = std::function<DeviceCommunicator(int rank, Communicator& host, Backend& backend)>;
+
 /// Runs `work` on every rank of config.parallel.ranks, each on a thread of its own with a session over
-/// `data`. When ranks throw, rethrows what the first of them threw that did not merely lose a peer.
-void run_world(const RunConfig& config, const DatasetSplits& data, const std::function<void(Session&)>& work);
+/// `data`. When ranks throw, rethrows what the first of them threw that did not merely lose a peer. Without
+/// `peers_of` they have what the program would give them.
+void run_world(const RunConfig& config, const DatasetSplits& data, const std::function<void(Session&)>& work,
+               const PeersOf& peers_of = {});
 
 /// What is left after training: the parameters of the whole model as doubles, before the first step and at
 /// the end, and each step's mean loss.

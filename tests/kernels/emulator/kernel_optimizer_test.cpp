@@ -54,7 +54,6 @@ struct Launch {
   std::uint64_t order = 0;
   int cursor = 0;
   Leads leads = {};
-  std::vector<device::LossSlot> losses = {};  ///< empty: the launch knows of none
 };
 
 /// One update on the device; steps other than the one at the cursor would make everything NaN.
@@ -68,7 +67,6 @@ Values update(const OptimizerOptions& options, const Values& values, device::Ste
   DeviceArray<float> m(on, values.m, how.leads.m), v(on, values.v, how.leads.v);
   DeviceArray<device::StepScalars> device_steps(on, steps);
   DeviceArray<std::int32_t> cursor(on, std::vector<std::int32_t>{how.cursor});
-  DeviceArray<device::LossSlot> losses(on, how.losses);
   const int slots = optimizer_state_slots(options);
   const device::OptimizerProblem problem = {.count = static_cast<std::int64_t>(values.w.size()),
                                             .values = w.data(),
@@ -76,8 +74,7 @@ Values update(const OptimizerOptions& options, const Values& values, device::Ste
                                             .slot0 = slots > 0 ? m.data() : nullptr,
                                             .slot1 = slots > 1 ? v.data() : nullptr,
                                             .steps = device_steps.data(),
-                                            .cursor = cursor.data(),
-                                            .losses = how.losses.empty() ? nullptr : losses.data()};
+                                            .cursor = cursor.data()};
   if (options.rule == Rule::adam) {
     device::adam_update(options, problem, on.stream());
   } else {
@@ -159,20 +156,6 @@ TEST(OptimizerKernels, UpdateNoParametersAtAll) {
   for (const OptimizerOptions& options : rules()) {
     const Values nothing;
     expect_same(update(options, nothing, scalars(options, 0)), nothing);
-  }
-}
-
-TEST(OptimizerKernels, TouchNothingOnceALossWasNotFinite) {
-  const device::LossSlot fine{}, stopped{.loss_sum = 0, .correct = 0, .stopped = 1};
-  for (const OptimizerOptions& options : rules()) {
-    SCOPED_TRACE(name_of(options));
-    const Values values = initial_values(23);
-    const device::StepScalars now = scalars(options, 0);
-    expect_same(
-        update(options, values, now, {.cursor = 1, .leads = {1, 1, 1, 1}, .losses = {fine, stopped, fine}}),
-        values);
-    expect_same(update(options, values, now, {.cursor = 1, .losses = {stopped, fine, stopped}}),
-                expected_update(options, values, now));
   }
 }
 

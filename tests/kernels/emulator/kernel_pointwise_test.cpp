@@ -1,4 +1,4 @@
-// Gather, ReLU, sums of copies, the check for NaNs and the cursor: exact, at any alignment, in any order.
+// Gather, ReLU, sums of copies, the check for NaNs, cursor and clock: exact, at any alignment, in any order.
 #include <algorithm>
 #include <limits>
 
@@ -169,6 +169,21 @@ TEST(PointwiseKernels, AdvanceTheCursorByOne) {
   DeviceArray<std::int32_t> cursor(on, std::vector<std::int32_t>{40});
   for (int step = 0; step < 3; ++step) device::advance_cursor(cursor.data(), on.stream());
   EXPECT_EQ(cursor.values().front(), 43);
+}
+
+TEST(PointwiseKernels, NoteTimesThatGoOn) {
+  DeviceUnderTest on(1);
+  DeviceArray<std::int32_t> cursor(on, std::vector<std::int32_t>{0});
+  DeviceArray<std::int64_t> times(on, std::vector<std::int64_t>(6, -1));
+  for (int step = 0; step < 3; ++step) {
+    device::note_time(cursor.data(), 2, 1, times.data(), on.stream());
+    device::advance_cursor(cursor.data(), on.stream());
+  }
+  const std::vector<std::int64_t> noted = times.values();
+  for (const std::size_t untouched : {0, 2, 4}) EXPECT_EQ(noted[untouched], -1);
+  EXPECT_GT(noted[1], 0);
+  EXPECT_GE(noted[3], noted[1]);
+  EXPECT_GE(noted[5], noted[3]);
 }
 
 }  // namespace

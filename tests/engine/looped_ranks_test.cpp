@@ -1,0 +1,184 @@
+// Several ranks whose steps run without the host in between, messages among them: our kernels by the
+// emulator, NcclCommunicator over the library that stands in for NCCL, steps in graphs that hold both. The
+// same bits as step by step, the same words when a loss is not finite, and times that add up.
+#include <algorithm>
+#include <gtest/gtest.h>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/comm/nccl_communicator.h"
+#include "engine/train/trainer.h"
+#include "tests/engine/emulated_link.h"
+#include "tests/engine/world.h"
+
+namespace dml {
+namespace {
+
+using testing::EmulatedLink;
+using testing::run_world;
+using testing::small_data;
+
+DeviceCommunicator stands_in_for_nccl(int /*rank*/, Communicator& host, Backend& backend) {
+  DeviceCommunicator peers;
+  if (host.size() == 1) return peers;
+  peers.link = std::make_unique<EmulatedLink>();
+  peers.communicator = make_nccl_communicator(load_nccl(DML_TEST_FAKE_NCCL), host, backend, *peers.link,
+                                              {.deadline = std::chrono::milliseconds(60000)});
+  return peers;
+}
+
+struct Way {
+  std::string name;
+  ParallelOptions options;
+  int communications = 0;  ///< of rank 0 in a step
+};
+
+void PrintTo(const Way& way, std::ostream* out) {
+  *out << way.name;
+}
+
+ParallelOptions replicas(int ranks, Aggregate aggregate, int accumulate = 1) {
+  ParallelOptions options;
+  options.mode = ranks == 1 ? Mode::single : Mode::data_parallel;
+  options.ranks = ranks;
+  options.aggregate = aggregate;
+  options.accumulate = accumulate;
+  return options;
+}
+
+ParallelOptions stages(std::vector<int> split, Schedule schedule, int micro_batches) {
+  ParallelOptions options;
+  options.mode = Mode::model_parallel;
+  options.ranks = static_cast<int>(split.size()) + 1;
+  options.split = std::move(split);
+  options.schedule = schedule;
+  options.micro_batches = micro_batches;
+  return options;
+}
+
+RunConfig lenet(const Way& way, bool graphs) {
+  RunConfig config;
+  config.device = Device::emulator;
+  config.cuda_graphs = graphs;
+  config.parallel = way.options;
+  config.batch = 4;
+  config.seed = 3;
+  config.learning_rate.lr = 0.01;
+  return config;
+}
+
+/// 79 samples in batches of 4: 19 steps and a tail of 3.
+const DatasetSplits& data() {
+  static const DatasetSplits splits = small_data(79, 10);
+  return splits;
+}
+
+struct Trained {
+  std::string hash;
+  std::vector<double> losses;           ///< of all ranks
+  std::set<std::string> compute_names;  ///< in rank 0's trace
+  std::size_t communications = 0;       ///< that rank 0 recorded
+  double busy_seconds = 0;              ///< of rank 0
+};
+
+/// An epoch in one window, or step by step.
+Trained train(const RunConfig& config, bool in_a_window) {
+  Trained trained;
+  run_world(
+      config, data(),
+      [&](Session& session) {
+        const BatchSequence sequence = session.batches(0);
+        std::vector<StepBatch> batches(static_cast<std::size_t>(sequence.steps()));
+        std::vector<StepState> states;
+        for (std::size_t step = 0; step < batches.size(); ++step) {
+          sequence.take(static_cast<std::int64_t>(step), batches[step]);
+          states.push_back({.step = static_cast<std::int64_t>(step),
+                            .samples = batches[step].samples,
+                            .learning_rate = 0.02 / static_cast<double>(1 + step)});
+        }
+        std::vector<StepOutcome> outcomes;
+        if (in_a_window) {
+          outcomes = session.train_steps(batches, states, [](std::int64_t) {});
+        } else {
+          for (std::size_t step = 0; step < batches.size(); ++step) {
+            outcomes.push_back(session.train_step(batches[step], states[step]));
+          }
+        }
+        session.finish_compute();
+        std::vector<double> losses;
+        for (const StepOutcome& outcome : outcomes) losses.push_back(outcome.loss_sum);
+        session.communicator().all_reduce(view_of(std::span(losses)), session.stream());
+        session.gather_parameters();
+        if (session.rank() != 0) return;
+        trained.hash = session.weights_hash();
+        trained.losses = losses;
+        const Timeline& timeline = session.timeline();
+        trained.communications = timeline.communications().size();
+        trained.busy_seconds = static_cast<double>(timeline.compute_ns()) * 1e-9;
+        for (const CommunicationRecord& record : timeline.communications()) {
+          EXPECT_LE(record.start_ns, record.end_ns);
+          trained.busy_seconds += static_cast<double>(record.end_ns - record.start_ns) * 1e-9;
+        }
+        for (const TraceRecord& record : timeline.trace()) {
+          if (record.category == TraceRecord::Category::compute) trained.compute_names.insert(record.name);
+        }
+      },
+      stands_in_for_nccl);
+  return trained;
+}
+
+class LoopedRanks : public ::testing::TestWithParam<Way> {};
+
+TEST_P(LoopedRanks, GiveTheBitsOfStepByStep) {
+  const Trained expected = train(lenet(GetParam(), true), false);
+  ASSERT_TRUE(expected.compute_names.contains("forward"));
+  for (const bool graphs : {true, false}) {
+    SCOPED_TRACE(graphs ? "graphs" : "no graphs");
+    const Trained looped = train(lenet(GetParam(), graphs), true);
+    EXPECT_EQ(looped.hash, expected.hash);
+    EXPECT_EQ(looped.losses, expected.losses);
+    EXPECT_FALSE(looped.compute_names.contains("update")) << "step by step after all";
+    EXPECT_EQ(looped.communications, 20U * static_cast<unsigned>(GetParam().communications));
+    EXPECT_EQ(looped.communications, expected.communications);
+    EXPECT_GT(looped.busy_seconds, 0);
+  }
+}
+
+/// The rates make the first update go wrong, whatever the split.
+TEST_P(LoopedRanks, NameTheStepAndTheLayerOfANaN) {
+  const auto words = [&](const testing::PeersOf& peers_of) {
+    RunConfig config = lenet(GetParam(), true);
+    config.learning_rate.lr = 1e25;
+    config.steps = 12;
+    try {
+      run_world(
+          config, data(),
+          [](Session& session) {
+            TrainObserver nobody;
+            Trainer(session, nobody, [] { return false; }).train();
+          },
+          peers_of);
+    } catch (const NegativeResult& error) {
+      return std::string(error.what());
+    }
+    return std::string("nothing was said");
+  };
+  const std::string staged = words({});
+  EXPECT_NE(staged.find("layer"), std::string::npos) << staged;
+  EXPECT_EQ(words(stands_in_for_nccl), staged);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Lenet, LoopedRanks,
+    ::testing::Values(Way{"single_accumulate_2", replicas(1, Aggregate::allreduce, 2), 0},
+                      Way{"allreduce_2", replicas(2, Aggregate::allreduce), 1},
+                      Way{"allreduce_2_accumulate_2", replicas(2, Aggregate::allreduce, 2), 1},
+                      Way{"allgather_3", replicas(3, Aggregate::allgather), 1},
+                      Way{"conv_fc", stages({2}, Schedule::sequential, 1), 2},
+                      Way{"conv_fc_sequential_2", stages({2}, Schedule::sequential, 2), 4},
+                      Way{"cuts_1_3_gpipe_2", stages({1, 3}, Schedule::gpipe, 2), 4}),
+    [](const ::testing::TestParamInfo<Way>& p) { return p.param.name; });
+
+}  // namespace
+}  // namespace dml
