@@ -64,9 +64,8 @@ Executor::Loop Executor::make_loop(const Program& program, const Sizes& sizes) {
     const bool reads = action.verb == Verb::forward && !parts[first].executable->sample_indices().empty();
     if (reads) loop.read.push_back(action.micro_batch);
   }
-  loop.steps = parts_.backend.make_step_loop(std::move(parts), *parts_.optimizer, [this](Stream& stream) {
-    parts_.communicator.watch_replay(stream);
-  });
+  loop.steps = parts_.backend.make_step_loop(
+      parts, *parts_.optimizer, [this](Stream& stream) { parts_.communicator.watch_replay(stream); });
   return loop;
 }
 

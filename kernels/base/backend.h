@@ -204,8 +204,8 @@ class Backend {
   /// first step is never a recorded one. Null where run() after run() is as good, or where an executable is
   /// asked for the backward pass of another forward pass than its last.
   [[nodiscard]] virtual std::unique_ptr<StepLoop> make_step_loop(
-      std::vector<StepPart> /*parts*/, Optimizer& /*optimizer*/,
-      std::function<void(Stream&)> /*replayed*/ = {}) {
+      const std::vector<StepPart>& /*parts*/, Optimizer& /*optimizer*/,
+      const std::function<void(Stream&)>& /*replayed*/ = {}) {
     return nullptr;
   }
 };

@@ -79,11 +79,11 @@ class DeviceBackend final : public Backend {
     return std::make_unique<DeviceOptimizer>(device_, options, parameters, state, first, count,
                                              kLargestWindow, cursor_.on_device());
   }
-  [[nodiscard]] std::unique_ptr<StepLoop> make_step_loop(std::vector<StepPart> parts, Optimizer& optimizer,
-                                                         std::function<void(Stream&)> replayed) override {
-    return make_device_step_loop(
-        device_, std::move(parts), dynamic_cast<DeviceOptimizer&>(optimizer),
-        {.cursor = cursor_, .use_graphs = use_graphs_, .replayed = std::move(replayed)});
+  [[nodiscard]] std::unique_ptr<StepLoop> make_step_loop(
+      const std::vector<StepPart>& parts, Optimizer& optimizer,
+      const std::function<void(Stream&)>& replayed) override {
+    return make_device_step_loop(device_, parts, dynamic_cast<DeviceOptimizer&>(optimizer),
+                                 {.cursor = cursor_, .use_graphs = use_graphs_, .replayed = replayed});
   }
 
  private:

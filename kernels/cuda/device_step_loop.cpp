@@ -25,12 +25,12 @@ struct PlacedPart {
 
 /// Gives each forward pass the place in progress, or the next one where its executable has used that already.
 /// Empty when a backward pass does not find its forward pass there.
-std::vector<PlacedPart> place(std::vector<StepPart> parts) {
+std::vector<PlacedPart> place(const std::vector<StepPart>& parts) {
   std::vector<PlacedPart> placed;
   std::map<const Executable*, std::size_t> last;  // place of its last forward pass
   std::size_t place = 0;
-  for (StepPart& part : parts) {
-    PlacedPart next{.part = std::move(part)};
+  for (const StepPart& part : parts) {
+    PlacedPart next{.part = part};
     if (next.part.executable != nullptr) {
       next.executable = dynamic_cast<DeviceExecutable*>(next.part.executable);
       if (next.executable == nullptr) return {};  // one without samples
@@ -210,9 +210,9 @@ class DeviceStepLoop final : public StepLoop {
 
 }  // namespace
 
-std::unique_ptr<StepLoop> make_device_step_loop(Device& device, std::vector<StepPart> parts,
+std::unique_ptr<StepLoop> make_device_step_loop(Device& device, const std::vector<StepPart>& parts,
                                                 DeviceOptimizer& optimizer, StepLoopOptions options) {
-  std::vector<PlacedPart> placed = place(std::move(parts));
+  std::vector<PlacedPart> placed = place(parts);
   if (placed.empty()) return nullptr;
   return std::make_unique<DeviceStepLoop>(device, std::move(placed), optimizer, std::move(options));
 }

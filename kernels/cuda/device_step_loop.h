@@ -27,7 +27,7 @@ struct StepLoopOptions {
 };
 
 /// See Backend::make_step_loop().
-std::unique_ptr<StepLoop> make_device_step_loop(Device& device, std::vector<StepPart> parts,
+std::unique_ptr<StepLoop> make_device_step_loop(Device& device, const std::vector<StepPart>& parts,
                                                 DeviceOptimizer& optimizer, StepLoopOptions options);
 
 }  // namespace dml::DML_DEVICE
