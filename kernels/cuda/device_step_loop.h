@@ -1,13 +1,13 @@
 // Whole training steps on a device without the host in between.
 //
-// Sample indices, losses and scalars of a window of steps lie in arrays on the device, one place for each
-// forward pass of a step that uses an executable again; a cursor there says which place is in progress, and
-// every kernel that needs one of them looks it up. So all steps enqueue the same work: it is recorded in a
-// graph once, several steps in one, and launched again and again.
+// Sample indices, losses and scalars of a window of steps lie in arrays on the device. A step has one place
+// there, or several where it uses an executable more than once. A cursor on the device says which place is in
+// progress, and every kernel that needs one of them looks it up: so all steps enqueue the same work, which is
+// recorded in a graph once, several steps in one, and launched again and again.
 //
 //   upload scalars and indices of the window
-//   steps x { forward, loss -> losses[cursor]; backward; ...; update from scalars[cursor]; cursor += 1 }
-//   (graphs) download losses and times, wait
+//   in graphs, for each step: { forward, loss -> losses[cursor]; backward; ...; update; cursor += 1 }
+//   download losses and times, wait
 #pragma once
 
 #include <functional>
