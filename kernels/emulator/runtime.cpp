@@ -1,6 +1,7 @@
 #include "kernels/cuda/runtime.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <new>
 
@@ -14,9 +15,14 @@ constexpr int kRedZone = 0xc5;
 constexpr std::byte kPoison{0xff};
 constexpr std::align_val_t kAlignment{256};
 
+constexpr auto kUntouched = [] {
+  std::array<std::byte, kRedZoneBytes> bytes{};
+  for (std::byte& byte : bytes) byte = std::byte{kRedZone};
+  return bytes;
+}();
+
 bool is_red_zone(const std::byte* bytes) {
-  static const std::vector<std::byte> untouched(kRedZoneBytes, std::byte{kRedZone});
-  return std::memcmp(bytes, untouched.data(), kRedZoneBytes) == 0;
+  return std::memcmp(bytes, kUntouched.data(), kRedZoneBytes) == 0;
 }
 
 }  // namespace

@@ -22,8 +22,9 @@ using testing::small_data;
 DeviceCommunicator stands_in_for_nccl(int /*rank*/, Communicator& host, Backend& backend) {
   DeviceCommunicator peers;
   if (host.size() == 1) return peers;
+  static const std::shared_ptr<const NcclLibrary> library = load_nccl(DML_TEST_FAKE_NCCL);  // for all ranks
   peers.link = std::make_unique<EmulatedLink>();
-  peers.communicator = make_nccl_communicator(load_nccl(DML_TEST_FAKE_NCCL), host, backend, *peers.link,
+  peers.communicator = make_nccl_communicator(library, host, backend, *peers.link,
                                               {.deadline = std::chrono::milliseconds(60000)});
   return peers;
 }
