@@ -8,14 +8,18 @@
 #include <gtest/gtest.h>
 #include <string>
 
+#include "tests/engine/splits.h"
 #include "tests/engine/world.h"
 
 namespace dml {
 namespace {
 
+using testing::data_parallel;
+using testing::model_parallel;
 using testing::relative_error;
 using testing::small_data;
 using testing::smallest_layer_change;
+using testing::Split;
 using testing::train_steps;
 using testing::Trained;
 
@@ -90,37 +94,10 @@ TEST(DeviceTraining, MnistCnnEqualsTheCpuAfter3Steps) {
   EXPECT_GE(smallest_layer_change(trained), kLeastChange);
 }
 
-struct Split {
-  std::string name;
-  ParallelOptions options;
-};
-
-void PrintTo(const Split& split, std::ostream* out) {
-  *out << split.name;
-}
-
-ParallelOptions replicas(int ranks, Aggregate aggregate) {
-  ParallelOptions options;
-  options.mode = Mode::data_parallel;
-  options.ranks = ranks;
-  options.aggregate = aggregate;
-  return options;
-}
-
 /// Replicas that update alone and average after every step, which is the same computation.
 ParallelOptions averaging_replicas(int ranks, Aggregate aggregate) {
-  ParallelOptions options = replicas(ranks, aggregate);
+  ParallelOptions options = data_parallel(ranks, aggregate);
   options.local_steps = 1;
-  return options;
-}
-
-ParallelOptions stages(std::vector<int> split, Schedule schedule, int micro_batches) {
-  ParallelOptions options;
-  options.mode = Mode::model_parallel;
-  options.ranks = static_cast<int>(split.size()) + 1;
-  options.split = std::move(split);
-  options.schedule = schedule;
-  options.micro_batches = micro_batches;
   return options;
 }
 
@@ -136,13 +113,14 @@ TEST_P(DeviceSplit, EqualsSingleAfter10Steps) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Lenet, DeviceSplit,
-                         ::testing::Values(Split{"allreduce_2", replicas(2, Aggregate::allreduce)},
-                                           Split{"allgather_2", replicas(2, Aggregate::allgather)},
-                                           Split{"allgather_4", replicas(4, Aggregate::allgather)},
+                         ::testing::Values(Split{"allreduce_2", data_parallel(2, Aggregate::allreduce)},
+                                           Split{"allgather_2", data_parallel(2, Aggregate::allgather)},
+                                           Split{"allgather_4", data_parallel(4, Aggregate::allgather)},
                                            Split{"average_3", averaging_replicas(3, Aggregate::allreduce)},
-                                           Split{"conv_fc", stages({2}, Schedule::sequential, 1)},
-                                           Split{"conv_fc_gpipe_3", stages({2}, Schedule::gpipe, 3)},
-                                           Split{"cuts_1_2_3", stages({1, 2, 3}, Schedule::gpipe, 4)}),
+                                           Split{"conv_fc", model_parallel({2}, Schedule::sequential, 1)},
+                                           Split{"conv_fc_gpipe_3", model_parallel({2}, Schedule::gpipe, 3)},
+                                           Split{"cuts_1_2_3",
+                                                 model_parallel({1, 2, 3}, Schedule::gpipe, 4)}),
                          [](const ::testing::TestParamInfo<Split>& p) { return p.param.name; });
 
 }  // namespace

@@ -10,14 +10,18 @@
 #include "engine/comm/nccl_communicator.h"
 #include "engine/train/trainer.h"
 #include "tests/engine/emulated_link.h"
+#include "tests/engine/splits.h"
 #include "tests/engine/world.h"
 
 namespace dml {
 namespace {
 
+using testing::data_parallel;
 using testing::EmulatedLink;
+using testing::model_parallel;
 using testing::run_world;
 using testing::small_data;
+using testing::Split;
 
 DeviceCommunicator stands_in_for_nccl(int /*rank*/, Communicator& host, Backend& backend) {
   DeviceCommunicator peers;
@@ -30,31 +34,17 @@ DeviceCommunicator stands_in_for_nccl(int /*rank*/, Communicator& host, Backend&
 }
 
 struct Way {
-  std::string name;
-  ParallelOptions options;
+  Split split;
   int communications = 0;  ///< of rank 0 in a step
 };
 
 void PrintTo(const Way& way, std::ostream* out) {
-  *out << way.name;
+  *out << way.split.name;
 }
 
-ParallelOptions replicas(int ranks, Aggregate aggregate, int accumulate = 1) {
+ParallelOptions alone(int accumulate) {
   ParallelOptions options;
-  options.mode = ranks == 1 ? Mode::single : Mode::data_parallel;
-  options.ranks = ranks;
-  options.aggregate = aggregate;
   options.accumulate = accumulate;
-  return options;
-}
-
-ParallelOptions stages(std::vector<int> split, Schedule schedule, int micro_batches) {
-  ParallelOptions options;
-  options.mode = Mode::model_parallel;
-  options.ranks = static_cast<int>(split.size()) + 1;
-  options.split = std::move(split);
-  options.schedule = schedule;
-  options.micro_batches = micro_batches;
   return options;
 }
 
@@ -62,7 +52,7 @@ RunConfig lenet(const Way& way, bool graphs) {
   RunConfig config;
   config.device = Device::emulator;
   config.cuda_graphs = graphs;
-  config.parallel = way.options;
+  config.parallel = way.split.options;
   config.batch = 4;
   config.seed = 3;
   config.learning_rate.lr = 0.01;
@@ -172,14 +162,14 @@ TEST_P(LoopedRanks, NameTheStepAndTheLayerOfANaN) {
 
 INSTANTIATE_TEST_SUITE_P(
     Lenet, LoopedRanks,
-    ::testing::Values(Way{"single_accumulate_2", replicas(1, Aggregate::allreduce, 2), 0},
-                      Way{"allreduce_2", replicas(2, Aggregate::allreduce), 1},
-                      Way{"allreduce_2_accumulate_2", replicas(2, Aggregate::allreduce, 2), 1},
-                      Way{"allgather_3", replicas(3, Aggregate::allgather), 1},
-                      Way{"conv_fc", stages({2}, Schedule::sequential, 1), 2},
-                      Way{"conv_fc_sequential_2", stages({2}, Schedule::sequential, 2), 4},
-                      Way{"cuts_1_3_gpipe_2", stages({1, 3}, Schedule::gpipe, 2), 4}),
-    [](const ::testing::TestParamInfo<Way>& p) { return p.param.name; });
+    ::testing::Values(Way{{"single_accumulate_2", alone(2)}, 0},
+                      Way{{"allreduce_2", data_parallel(2, Aggregate::allreduce)}, 1},
+                      Way{{"allreduce_2_accumulate_2", data_parallel(2, Aggregate::allreduce, 2)}, 1},
+                      Way{{"allgather_3", data_parallel(3, Aggregate::allgather)}, 1},
+                      Way{{"conv_fc", model_parallel({2}, Schedule::sequential, 1)}, 2},
+                      Way{{"conv_fc_sequential_2", model_parallel({2}, Schedule::sequential, 2)}, 4},
+                      Way{{"cuts_1_3_gpipe_2", model_parallel({1, 3}, Schedule::gpipe, 2)}, 4}),
+    [](const ::testing::TestParamInfo<Way>& p) { return p.param.split.name; });
 
 }  // namespace
 }  // namespace dml

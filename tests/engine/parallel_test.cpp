@@ -10,26 +10,15 @@
 #include "engine/parallel/modes.h"
 #include "engine/parallel/topology.h"
 #include "kernels/base/error.h"
+#include "tests/engine/splits.h"
 
 namespace dml {
 namespace {
 
-ParallelOptions pipeline(std::vector<int> split, Schedule schedule, int micro_batches) {
-  ParallelOptions options;
-  options.mode = Mode::model_parallel;
-  options.ranks = static_cast<int>(split.size()) + 1;
-  options.split = std::move(split);
-  options.schedule = schedule;
-  options.micro_batches = micro_batches;
-  return options;
-}
+using testing::model_parallel;
 
 ParallelOptions replicas(int ranks, int accumulate) {
-  ParallelOptions options;
-  options.mode = Mode::data_parallel;
-  options.ranks = ranks;
-  options.accumulate = accumulate;
-  return options;
+  return testing::data_parallel(ranks, Aggregate::allreduce, accumulate);
 }
 
 /// The programs of all ranks for a step with `samples` samples per replica.
@@ -64,7 +53,7 @@ TEST(Modes, EveryScheduleIsSoundForEveryNumberOfSamples) {
   for (const std::vector<int>& split : std::vector<std::vector<int>>{{3}, {2, 5}, {1, 2, 3, 4, 5, 6, 7}}) {
     for (const Schedule schedule : {Schedule::sequential, Schedule::gpipe}) {
       for (const int micro_batches : {1, 2, 4, 7}) {
-        const ParallelOptions options = pipeline(split, schedule, micro_batches);
+        const ParallelOptions options = model_parallel(split, schedule, micro_batches);
         const Topology topology = make_topology(options, model);
         for (const std::int64_t samples : {0, 1, 3, 7, 32}) {
           SCOPED_TRACE(to_string(schedule) + " " + std::to_string(micro_batches) + " " +
@@ -89,7 +78,7 @@ TEST(Modes, ReplicasWithAndWithoutSamplesReduceTheSameBuckets) {
 }
 
 TEST(Modes, SequentialPipelineIsTheTimelineOfItsHeader) {
-  const ParallelOptions options = pipeline({2}, Schedule::sequential, 2);
+  const ParallelOptions options = model_parallel({2}, Schedule::sequential, 2);
   const Topology topology = make_topology(options, model_by_name("lenet"));
   const std::vector<Program> programs = programs_of(options, topology, {8}, 1);
   std::vector<std::string> first, second;
@@ -104,7 +93,7 @@ TEST(Modes, SequentialPipelineIsTheTimelineOfItsHeader) {
 }
 
 TEST(Modes, InferenceIsSound) {
-  const ParallelOptions options = pipeline({1, 2, 3}, Schedule::gpipe, 4);
+  const ParallelOptions options = model_parallel({1, 2, 3}, Schedule::gpipe, 4);
   const Topology topology = make_topology(options, model_by_name("lenet"));
   std::vector<Program> programs;
   for (int rank = 0; rank < topology.ranks(); ++rank) programs.push_back(inference_step(topology, rank));
@@ -113,7 +102,7 @@ TEST(Modes, InferenceIsSound) {
 
 /// Every way of leaving out or doubling one action of a gpipe step must be noticed.
 TEST(Check, NoticesEveryDroppedAndEveryDoubledAction) {
-  const ParallelOptions options = pipeline({1, 3}, Schedule::gpipe, 3);
+  const ParallelOptions options = model_parallel({1, 3}, Schedule::gpipe, 3);
   const Topology topology = make_topology(options, model_by_name("lenet"));
   const std::vector<Program> sound = programs_of(options, topology, {9}, 1);
   ASSERT_EQ(message_of(sound, topology), "");
@@ -173,7 +162,7 @@ TEST(Check, NoticesAveragesThatDoNotFit) {
 }
 
 TEST(Check, NamesADeadlock) {
-  const ParallelOptions options = pipeline({2}, Schedule::gpipe, 2);
+  const ParallelOptions options = model_parallel({2}, Schedule::gpipe, 2);
   const Topology topology = make_topology(options, model_by_name("lenet"));
   std::vector<Program> programs = programs_of(options, topology, {8}, 1);
   // rank 1 sends its first gradient before it has received the second activation, which rank 0 sends first
@@ -189,7 +178,7 @@ TEST(Check, NamesADeadlock) {
 }
 
 TEST(Check, NoticesMixedUpMessagesSlotsAndBuckets) {
-  const ParallelOptions options = pipeline({2}, Schedule::gpipe, 2);
+  const ParallelOptions options = model_parallel({2}, Schedule::gpipe, 2);
   const Topology topology = make_topology(options, model_by_name("lenet"));
   const std::vector<Program> sound = programs_of(options, topology, {8}, 1);
 
@@ -214,16 +203,16 @@ TEST(Check, NoticesMixedUpMessagesSlotsAndBuckets) {
 
 TEST(Topology, CutsAndWork) {
   const ModelSpec lenet = model_by_name("lenet");
-  ParallelOptions conv_fc = pipeline({2}, Schedule::sequential, 1);
+  ParallelOptions conv_fc = model_parallel({2}, Schedule::sequential, 1);
   conv_fc.split.clear();
   const Topology halves = make_topology(conv_fc, lenet);
   EXPECT_EQ(halves.stages[0].last_layer, 2);
   EXPECT_NEAR(stage_work(halves, lenet)[0], 0.87, 0.005);
   EXPECT_NEAR(speedup_ceiling(halves, lenet), 1.15, 0.01);
   for (const std::vector<int>& split : std::vector<std::vector<int>>{{0}, {4}, {2, 2}, {3, 1}, {-1}}) {
-    EXPECT_THROW(make_topology(pipeline(split, Schedule::sequential, 1), lenet), UsageError);
+    EXPECT_THROW(make_topology(model_parallel(split, Schedule::sequential, 1), lenet), UsageError);
   }
-  ParallelOptions too_many = pipeline({2}, Schedule::sequential, 1);
+  ParallelOptions too_many = model_parallel({2}, Schedule::sequential, 1);
   too_many.ranks = 3;
   EXPECT_THROW(make_topology(too_many, lenet), UsageError);
   ParallelOptions lonely;

@@ -7,55 +7,27 @@
 // 1e-3 of their norm.
 #include <bit>
 #include <gtest/gtest.h>
-#include <ostream>
 #include <string>
 #include <vector>
 
+#include "tests/engine/splits.h"
 #include "tests/engine/world.h"
 
 namespace dml {
 namespace {
 
+using testing::data_parallel;
+using testing::model_parallel;
 using testing::relative_error;
 using testing::small_data;
 using testing::smallest_layer_change;
+using testing::Split;
 using testing::train_steps;
 using testing::Trained;
 
 constexpr double kFp64Bound = 1e-12;
 constexpr double kFp32Bound = 2e-6;
 constexpr double kLeastChange = 1e-3;
-
-struct Split {
-  std::string name;
-  ParallelOptions options;
-};
-
-void PrintTo(const Split& split, std::ostream* out) {
-  *out << split.name;
-}
-
-ParallelOptions data_parallel(int ranks, Aggregate aggregate, int accumulate = 1,
-                              std::int64_t bucket_bytes = 25 << 20) {
-  return {.mode = Mode::data_parallel,
-          .ranks = ranks,
-          .aggregate = aggregate,
-          .bucket_bytes = bucket_bytes,
-          .split = {},
-          .schedule = Schedule::sequential,
-          .micro_batches = 1,
-          .accumulate = accumulate};
-}
-
-ParallelOptions model_parallel(std::vector<int> split, Schedule schedule, int micro_batches) {
-  ParallelOptions options;
-  options.mode = Mode::model_parallel;
-  options.ranks = static_cast<int>(split.size()) + 1;
-  options.split = std::move(split);
-  options.schedule = schedule;
-  options.micro_batches = micro_batches;
-  return options;
-}
 
 /// Every split of lenet (batch 37 does not divide by anything below), both aggregations, 2 to 4 ranks.
 std::vector<Split> lenet_splits() {
