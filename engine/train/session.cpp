@@ -138,16 +138,17 @@ std::vector<StepOutcome> Session::train_steps(std::span<const StepBatch> batches
                                               std::span<const StepState> states,
                                               const std::function<void(std::int64_t)>& on_step) {
   device_changed();
-  return train_executor_->run_steps(
-      [this](const StepBatch& batch) -> const Program& { return program_for(batch); }, batches, states,
-      on_step);
+  return train_executor_->run_steps(program_of(), batches, states, on_step);
 }
 
 std::vector<StepOutcome> Session::retrace(std::span<const StepBatch> batches,
                                           std::span<const StepState> states) {
   device_changed();
-  return train_executor_->retrace(
-      [this](const StepBatch& batch) -> const Program& { return program_for(batch); }, batches, states);
+  return train_executor_->retrace(program_of(), batches, states);
+}
+
+Executor::ProgramOf Session::program_of() {
+  return [this](const StepBatch& batch) -> const Program& { return program_for(batch); };
 }
 
 Evaluation Session::evaluate() {

@@ -95,6 +95,7 @@ class Session {
 
  private:
   const Program& program_for(const StepBatch& batch);
+  [[nodiscard]] Executor::ProgramOf program_of();
   void device_changed();
   [[nodiscard]] std::vector<NamedTensor> tensors_over(View arena) const;
 

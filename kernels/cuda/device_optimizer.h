@@ -21,7 +21,7 @@ class DeviceOptimizer final : public Optimizer {
 
   // For a loop over whole steps: the scalars of several updates, and an update that looks up its own.
   void upload(std::span<const StepState> steps, DeviceStream& stream);
-  /// Updates from the scalars of step *cursor.
+  /// Updates from the scalars at place *cursor.
   void enqueue_update(DeviceStream& stream);
   void parameters_changed(std::size_t updates) { parameters_.version += updates; }
 
