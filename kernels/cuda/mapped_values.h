@@ -1,5 +1,6 @@
 // A few values that the host writes for the device, or the device for the host, again and again: memory on
-// both sides and the copies between them. The host may touch its side only between wait() and the next copy.
+// both sides, the device's zero at first, and the copies between them. The host may touch its side only between
+// wait() and the next copy.
 #pragma once
 
 #include <span>
@@ -16,7 +17,11 @@ class MappedValues {
       : count_(static_cast<std::size_t>(count)),
         host_memory_(device, count_ * sizeof(T), purpose),
         device_memory_(device, count_ * sizeof(T), purpose),
-        copied_(device) {}
+        copied_(device) {
+    DeviceStream setup(device);
+    setup.clear(view(device_memory_, Memory::device, count_));
+    setup.synchronize();
+  }
 
   /// The host's side, when the copy in progress is through.
   [[nodiscard]] std::span<T> host() {
