@@ -87,7 +87,8 @@ class Arm:
         loss = self.loss(samples)
         loss.backward()
         self.optimizer.step()
-        self.losses[self.cursor % 4096] = loss.detach()
+        # An assignment through a tensor of no dimension would wait for its value, which no capture allows.
+        self.losses.index_copy_(0, (self.cursor % 4096).view(1), loss.detach().view(1))
         self.cursor += 1
 
     def capture(self):
