@@ -41,11 +41,6 @@ struct DirectSizes {
   __host__ __device__ int argmax_plane_bytes() const { return (pooled_rows() * pooled_columns() + 3) / 4; }
 };
 
-/// Square filters of 3x3 and 5x5 at stride 1 have kernels of their own.
-inline bool is_square_filter(const ConvolutionShape& s, std::int64_t size) {
-  return s.R == size && s.S == size && s.stride == 1 && s.dilation == 1;
-}
-
 // Shared memory of a block, each beside its launcher.
 std::int64_t conv2d_direct_forward_shared_bytes(const ConvolutionShape& shape, bool pooled);
 std::int64_t conv2d_direct_input_gradient_shared_bytes(const ConvolutionShape& shape);
@@ -76,6 +71,12 @@ __device__ inline void load_padded_sample(const DirectSizes& d, const Convolutio
   }
 }
 
+/// dy[at] where the ReLU let y[at] pass, else 0. Both are on their way before either is waited for.
+__device__ __forceinline__ float behind_relu(const ConvolutionOutputGradient& gradient, std::int64_t at) {
+  const float dy = gradient.dy[at];
+  return gradient.y == nullptr || gradient.y[at] > 0 ? dy : 0.0F;
+}
+
 /// d(loss)/d(convolution's output) at (sample, channel, p, q): ReLU and pool undone.
 __device__ __forceinline__ float gradient_at(const DirectSizes& d, const ConvolutionOutputGradient& gradient,
                                              int sample, int channel, int p, int q) {
@@ -90,7 +91,7 @@ __device__ __forceinline__ float gradient_at(const DirectSizes& d, const Convolu
     if (winner != p % 2 * 2 + q % 2) return 0;
     at = plane * d.pooled_rows() * d.pooled_columns() + cell;
   }
-  return gradient.y == nullptr || gradient.y[at] > 0 ? gradient.dy[at] : 0.0F;
+  return behind_relu(gradient, at);
 }
 
 }  // namespace dml::DML_DEVICE

@@ -1,4 +1,4 @@
-// Direct convolutions for few input channels, each with its own kernels for 3x3, 5x5 and any other filter.
+// Direct convolutions for few input channels and any filter, stride and dilation.
 #pragma once
 
 #include "kernels/cuda/problems.h"

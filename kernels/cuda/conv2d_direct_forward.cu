@@ -5,11 +5,10 @@
 //
 // Block (n, g): sample n, channels [g kChannels, ...). The padded planes of the sample and the filters of the
 // group lie in shared memory. A thread computes one place of the result for kThreadChannels channels at once:
-// with a pool the four outputs of a window, of which it keeps the largest. For 3x3 and 5x5 at stride 1 the
-// patch of input that these outputs share is held in registers, so that a value is read once for all its
-// products. Shared memory: C (H + 2 padding) (W + 2 padding) + kChannels C R S floats, and the winners of the
-// group's windows (a byte each) before they are packed. Expected limiter at batch 32: latency, 32 to 128
-// blocks of at most 256 threads; at batch 1024: shared-memory reads.
+// with a pool the four outputs of a window, of which it keeps the largest. Shared memory: C (H + 2 padding)
+// (W + 2 padding) + kChannels C R S floats, and the winners of the group's windows (a byte each) before they
+// are packed. Expected limiter at batch 32: latency, 32 to 128 blocks of at most 256 threads; at batch 1024:
+// shared-memory reads.
 #include <algorithm>
 
 #include "kernels/cuda/conv2d_direct.cuh"
@@ -47,46 +46,21 @@ struct ForwardPlan {
 
 /// sums[channel][o] += the products of one input channel, for kOut x kOut outputs from (top, left) of
 /// `plane`. Filters of one channel follow each other at `filter_stride`.
-template <int kSize, int kOut>
+template <int kOut>
 __device__ __forceinline__ void add_channel(const DirectSizes& d, const float* plane, int top, int left,
                                             const float* filters, int filter_stride,
                                             float (&sums)[kThreadChannels][kOut * kOut]) {
-  const int columns = d.padded_columns();
-  if constexpr (kSize > 0) {
-    constexpr int kPatch = kSize + kOut - 1;
-    float patch[kPatch][kPatch];
+  for (int r = 0; r < d.R; ++r) {
+    for (int s = 0; s < d.S; ++s) {
 #pragma unroll
-    for (int i = 0; i < kPatch; ++i) {
+      for (int o = 0; o < kOut * kOut; ++o) {
+        const int row = (top + o / kOut) * d.stride + r * d.dilation;
+        const int column = (left + o % kOut) * d.stride + s * d.dilation;
+        const float value = plane[row * d.padded_columns() + column];
 #pragma unroll
-      for (int j = 0; j < kPatch; ++j) patch[i][j] = plane[(top + i) * columns + left + j];
-    }
-#pragma unroll
-    for (int channel = 0; channel < kThreadChannels; ++channel) {
-#pragma unroll
-      for (int r = 0; r < kSize; ++r) {
-#pragma unroll
-        for (int s = 0; s < kSize; ++s) {
-          const float weight = filters[channel * filter_stride + r * kSize + s];
-#pragma unroll
-          for (int o = 0; o < kOut * kOut; ++o) {
-            sums[channel][o] = fmaf(weight, patch[r + o / kOut][s + o % kOut], sums[channel][o]);
-          }
-        }
-      }
-    }
-  } else {
-    for (int r = 0; r < d.R; ++r) {
-      for (int s = 0; s < d.S; ++s) {
-#pragma unroll
-        for (int o = 0; o < kOut * kOut; ++o) {
-          const int row = (top + o / kOut) * d.stride + r * d.dilation;
-          const int column = (left + o % kOut) * d.stride + s * d.dilation;
-          const float value = plane[row * columns + column];
-#pragma unroll
-          for (int channel = 0; channel < kThreadChannels; ++channel) {
-            const float weight = filters[channel * filter_stride + r * d.S + s];
-            sums[channel][o] = fmaf(weight, value, sums[channel][o]);
-          }
+        for (int channel = 0; channel < kThreadChannels; ++channel) {
+          const float weight = filters[channel * filter_stride + r * d.S + s];
+          sums[channel][o] = fmaf(weight, value, sums[channel][o]);
         }
       }
     }
@@ -103,8 +77,8 @@ __device__ __forceinline__ int largest_of(const float (&values)[4]) {
   return best;
 }
 
-/// kSize: 3, 5, or 0 for any filter, stride and dilation. kOut: 2 with the pool, 1 without.
-template <int kSize, int kOut>
+/// kOut: 2 with the pool, 1 without.
+template <int kOut>
 __global__ void __launch_bounds__(kMostThreads)
     conv2d_direct_forward_kernel(DirectSizes d, ConvolutionInput input, const float* __restrict__ weight,
                                  const float* __restrict__ bias, ConvolutionOutput output, int group_channels,
@@ -136,7 +110,7 @@ __global__ void __launch_bounds__(kMostThreads)
     float sums[kThreadChannels][kOut * kOut] = {};
     for (int c = 0; c < d.C; ++c) {
       const float* const plane = padded + c * d.padded_rows() * d.padded_columns();
-      add_channel<kSize, kOut>(d, plane, top, left, filters + local * filter + c * d.R * d.S, filter, sums);
+      add_channel<kOut>(d, plane, top, left, filters + local * filter + c * d.R * d.S, filter, sums);
     }
 #pragma unroll
     for (int channel = 0; channel < kThreadChannels; ++channel) {
@@ -177,20 +151,6 @@ __global__ void __launch_bounds__(kMostThreads)
   }
 }
 
-template <int kSize>
-void launch_forward(const DirectSizes& d, const ForwardPlan& plan, const ConvolutionInput& input,
-                    const float* weight, const float* bias, const ConvolutionOutput& output,
-                    DeviceStream& stream) {
-  const LaunchShape shape{.blocks = {static_cast<unsigned>(d.N), static_cast<unsigned>(plan.groups)},
-                          .threads = {static_cast<unsigned>(plan.threads)},
-                          .shared_bytes = plan.shared_bytes()};
-  launch("conv2d_direct_forward",
-         output.argmax != nullptr ? conv2d_direct_forward_kernel<kSize, 2>
-                                  : conv2d_direct_forward_kernel<kSize, 1>,
-         shape, stream, d, input, weight, bias, output, plan.channels, static_cast<int>(plan.input_floats),
-         static_cast<int>(plan.filter_floats));
-}
-
 }  // namespace
 
 bool supports_conv2d_direct(const ConvolutionShape& shape, bool pooled) {
@@ -216,13 +176,13 @@ void conv2d_direct_forward(const ConvolutionShape& shape, const ConvolutionInput
   const DirectSizes d(shape);
   const ForwardPlan plan(d, output.argmax != nullptr);
   if (d.N == 0 || plan.places == 0) return;
-  if (is_square_filter(shape, 3)) {
-    launch_forward<3>(d, plan, input, weight, bias, output, stream);
-  } else if (is_square_filter(shape, 5)) {
-    launch_forward<5>(d, plan, input, weight, bias, output, stream);
-  } else {
-    launch_forward<0>(d, plan, input, weight, bias, output, stream);
-  }
+  const LaunchShape launch_shape{.blocks = {static_cast<unsigned>(d.N), static_cast<unsigned>(plan.groups)},
+                                 .threads = {static_cast<unsigned>(plan.threads)},
+                                 .shared_bytes = plan.shared_bytes()};
+  launch("conv2d_direct_forward",
+         output.argmax != nullptr ? conv2d_direct_forward_kernel<2> : conv2d_direct_forward_kernel<1>,
+         launch_shape, stream, d, input, weight, bias, output, plan.channels,
+         static_cast<int>(plan.input_floats), static_cast<int>(plan.filter_floats));
 }
 
 }  // namespace dml::DML_DEVICE

@@ -1,6 +1,8 @@
-// Convolutions: direct kernels where channels are few, tiled ones elsewhere, with what they fuse.
+// Convolutions: window kernels for 3x3 and 5x5 at stride 1, direct ones for other filters over few channels,
+// tiled ones elsewhere, with what they fuse.
 #include "kernels/cuda/conv2d_direct.h"
 #include "kernels/cuda/conv2d_tiled.h"
+#include "kernels/cuda/conv2d_window.h"
 #include "kernels/cuda/step.h"
 
 namespace dml::DML_DEVICE {
@@ -37,18 +39,47 @@ ConvolutionRun run_at_front(std::span<const Operation> operations, bool may_pool
   return run;
 }
 
-/// The run that the direct kernels take, with a pool if they can; none when they do not take the convolution.
-ConvolutionRun direct_run(std::span<const Operation> operations) {
+/// Kernels that fuse a 2x2 max pool and read the data set by themselves.
+struct FusingKernels {
+  const char *name, *gathered_name;
+  bool (*supports)(const ConvolutionShape& shape, bool pooled);
+  std::int64_t (*workspace)(const ConvolutionShape& shape);
+  void (*forward)(const ConvolutionShape& shape, const ConvolutionInput& input, const float* weight,
+                  const float* bias, const ConvolutionOutput& output, DeviceStream& stream);
+  void (*input_gradient)(const ConvolutionShape& shape, const ConvolutionOutputGradient& gradient,
+                         const float* weight, float* dx, DeviceStream& stream);
+  void (*weight_gradient)(const ConvolutionShape& shape, const ConvolutionInput& input,
+                          const ConvolutionOutputGradient& gradient, float* dweight, float* dbias,
+                          bool accumulate, float* workspace, DeviceStream& stream);
+};
+
+constexpr FusingKernels kWindow{"conv2d_window",
+                                "gather + conv2d_window",
+                                supports_conv2d_window,
+                                conv2d_window_weight_gradient_workspace,
+                                conv2d_window_forward,
+                                conv2d_window_input_gradient,
+                                conv2d_window_weight_gradient};
+constexpr FusingKernels kDirect{"conv2d_direct",
+                                "gather + conv2d_direct",
+                                supports_conv2d_direct,
+                                conv2d_direct_weight_gradient_workspace,
+                                conv2d_direct_forward,
+                                conv2d_direct_input_gradient,
+                                conv2d_direct_weight_gradient};
+
+/// The run that these kernels take, with a pool if they can; none when they do not take the convolution.
+ConvolutionRun run_of(const FusingKernels& kernels, std::span<const Operation> operations) {
   for (const bool may_pool : {true, false}) {
     const ConvolutionRun run = run_at_front(operations, may_pool);
     if (run.convolution == nullptr) break;
-    if (supports_conv2d_direct(run.convolution->shape, run.pool)) return run;
+    if (kernels.supports(run.convolution->shape, run.pool)) return run;
   }
   return {};
 }
 
-std::string describe_run(const char* kernels, const ConvolutionRun& run) {
-  return std::string(kernels) + (run.relu ? " + relu" : "") + (run.pool ? " + pool" : "");
+std::string describe_run(const std::string& kernels, const ConvolutionRun& run) {
+  return kernels + (run.relu ? " + relu" : "") + (run.pool ? " + pool" : "");
 }
 
 std::int64_t output_elements(const ConvolutionRun& run) {
@@ -57,13 +88,14 @@ std::int64_t output_elements(const ConvolutionRun& run) {
   return run.pool ? s.N * s.K * (s.P() / 2) * (s.Q() / 2) : s.output_elements();
 }
 
-class DirectConvolutionStep final : public Step {
+class FusedConvolutionStep final : public Step {
  public:
   /// `gathered` reads the data set instead of the activation before it.
-  DirectConvolutionStep(const Operation& operation, const ConvolutionRun& run, bool gathered,
-                        StageContext& stage)
-      : Step(operation, describe_run(gathered ? "gather + conv2d_direct" : "conv2d_direct", run),
+  FusedConvolutionStep(const FusingKernels& kernels, const Operation& operation, const ConvolutionRun& run,
+                       bool gathered, StageContext& stage)
+      : Step(operation, describe_run(gathered ? kernels.gathered_name : kernels.name, run),
              stage.allocate_activation(output_elements(run), true, operation.layer)),
+        kernels_(kernels),
         stage_(stage),
         convolution_(*run.convolution),
         x_(gathered ? Activation{} : stage.last),
@@ -75,28 +107,27 @@ class DirectConvolutionStep final : public Step {
     }
     if (run.pool)
       argmax_ = stage.allocate<std::uint8_t>(conv2d_argmax_bytes(convolution_.shape), "argmax of " + layer());
-    if (stage.options.training)
-      stage.reserve_workspace(conv2d_direct_weight_gradient_workspace(convolution_.shape));
+    if (stage.options.training) stage.reserve_workspace(kernels_.workspace(convolution_.shape));
     stage.last = output();
   }
 
   void forward(DeviceStream& stream) override {
-    conv2d_direct_forward(convolution_.shape, input_, stage_.parameter(convolution_.weight_offset),
-                          stage_.parameter(convolution_.bias_offset), {output().values, relu_, argmax_},
-                          stream);
+    kernels_.forward(convolution_.shape, input_, stage_.parameter(convolution_.weight_offset),
+                     stage_.parameter(convolution_.bias_offset), {output().values, relu_, argmax_}, stream);
   }
 
   void backward(bool accumulate, DeviceStream& stream) override {
     const ConvolutionOutputGradient gradient{output().gradient, relu_ ? output().values : nullptr, argmax_};
-    conv2d_direct_weight_gradient(
+    kernels_.weight_gradient(
         convolution_.shape, input_, gradient, stage_.parameter_gradient(convolution_.weight_offset),
         stage_.parameter_gradient(convolution_.bias_offset), accumulate, stage_.workspace, stream);
     if (x_.gradient == nullptr) return;
-    conv2d_direct_input_gradient(convolution_.shape, gradient, stage_.parameter(convolution_.weight_offset),
-                                 x_.gradient, stream);
+    kernels_.input_gradient(convolution_.shape, gradient, stage_.parameter(convolution_.weight_offset),
+                            x_.gradient, stream);
   }
 
  private:
+  const FusingKernels& kernels_;
   StageContext& stage_;
   Convolution convolution_;
   Activation x_;
@@ -153,33 +184,41 @@ ConvolutionRun tiled_run(std::span<const Operation> operations) {
   return supported ? run : ConvolutionRun{};
 }
 
-ConvolutionRun gathered_run(std::span<const Operation> operations) {
-  return work_at<GatherNormalize>(operations, 0) != nullptr ? direct_run(operations.subspan(1))
+template <const FusingKernels& kKernels, bool kGathered>
+ConvolutionRun fused_run(std::span<const Operation> operations) {
+  if constexpr (!kGathered) return run_of(kKernels, operations);
+  return work_at<GatherNormalize>(operations, 0) != nullptr ? run_of(kKernels, operations.subspan(1))
                                                             : ConvolutionRun{};
+}
+
+template <const FusingKernels& kKernels, bool kGathered>
+StageCandidate fused_convolution() {
+  return {kGathered ? kKernels.gathered_name : kKernels.name,
+          [](std::span<const Operation> operations) -> std::size_t {
+            const ConvolutionRun run = fused_run<kKernels, kGathered>(operations);
+            return run.operations == 0 ? 0 : run.operations + (kGathered ? 1 : 0);
+          },
+          [](std::span<const Operation> claimed, StageContext& stage) -> std::unique_ptr<Step> {
+            return std::make_unique<FusedConvolutionStep>(kKernels, claimed[kGathered ? 1 : 0],
+                                                          fused_run<kKernels, kGathered>(claimed), kGathered,
+                                                          stage);
+          },
+          Origin::custom};
 }
 
 }  // namespace
 
-StageCandidate gathered_convolution() {
-  return {"gather + conv2d_direct",
-          [](std::span<const Operation> operations) -> std::size_t {
-            const ConvolutionRun run = gathered_run(operations);
-            return run.operations == 0 ? 0 : 1 + run.operations;
-          },
-          [](std::span<const Operation> claimed, StageContext& stage) -> std::unique_ptr<Step> {
-            return std::make_unique<DirectConvolutionStep>(claimed[1], gathered_run(claimed), true, stage);
-          },
-          Origin::custom};
+StageCandidate gathered_window_convolution() {
+  return fused_convolution<kWindow, true>();
 }
-
+StageCandidate window_convolution() {
+  return fused_convolution<kWindow, false>();
+}
+StageCandidate gathered_direct_convolution() {
+  return fused_convolution<kDirect, true>();
+}
 StageCandidate direct_convolution() {
-  return {"conv2d_direct",
-          [](std::span<const Operation> operations) { return direct_run(operations).operations; },
-          [](std::span<const Operation> claimed, StageContext& stage) -> std::unique_ptr<Step> {
-            return std::make_unique<DirectConvolutionStep>(claimed.front(), direct_run(claimed), false,
-                                                           stage);
-          },
-          Origin::custom};
+  return fused_convolution<kDirect, false>();
 }
 
 StageCandidate tiled_convolution() {

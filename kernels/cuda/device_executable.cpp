@@ -55,7 +55,9 @@ DeviceExecutable::DeviceExecutable(Device& device, std::span<const Operation> op
     stage_.loss = losses_->on_device();
   }
   stage_.last = input_;
-  const std::array candidates = {gathered_convolution(),
+  const std::array candidates = {gathered_window_convolution(),
+                                 window_convolution(),
+                                 gathered_direct_convolution(),
                                  direct_convolution(),
                                  tiled_convolution(),
                                  linear_layer(),

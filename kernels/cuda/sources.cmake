@@ -19,6 +19,9 @@ foreach(kernel IN ITEMS
     conv2d_direct_input_gradient.cu
     conv2d_direct_weight_gradient.cu
     conv2d_tiled.cu
+    conv2d_window_planes.cu
+    conv2d_window_weight_gradient.cu
+    group_sums.cu
     linear.cu
     max_pool.cu
     optimizer.cu

@@ -96,9 +96,11 @@ struct StageContext {
 using StageCandidate = Candidate<StageContext>;
 
 // The candidates, each in the file of its name; fused ones first in device_executable.cpp's list.
-StageCandidate gathered_convolution();  ///< gather + convolution (+ ReLU) (+ 2x2 max pool)
-StageCandidate direct_convolution();    ///< convolution (+ ReLU) (+ 2x2 max pool)
-StageCandidate tiled_convolution();     ///< convolution (+ ReLU)
+StageCandidate gathered_window_convolution();  ///< gather + convolution (+ ReLU) (+ 2x2 max pool)
+StageCandidate window_convolution();           ///< convolution (+ ReLU) (+ 2x2 max pool)
+StageCandidate gathered_direct_convolution();  ///< the same by other kernels
+StageCandidate direct_convolution();
+StageCandidate tiled_convolution();  ///< convolution (+ ReLU)
 StageCandidate linear_layer();          ///< linear (+ ReLU)
 StageCandidate gather();
 StageCandidate relu();

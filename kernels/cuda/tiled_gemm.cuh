@@ -291,8 +291,10 @@ struct MaskedGradient {
   const float* dy;
   const float* y;
 
+  /// Both are on their way before either is waited for.
   __device__ __forceinline__ float at(std::int64_t i) const {
-    return y == nullptr || y[i] > 0 ? dy[i] : 0.0F;
+    const float value = dy[i];
+    return y == nullptr || y[i] > 0 ? value : 0.0F;
   }
 };
 

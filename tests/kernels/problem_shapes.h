@@ -49,6 +49,7 @@ inline std::vector<Problem<ConvolutionShape>> convolution_problems() {
       {"one_output_channel",      {5, 16,  9,  9,  1, 3, 3, 1, 1, 1}},
       {"batch_37",               {37,  2,  6,  6,  3, 3, 3, 1, 1, 1}},
       {"batch_151",             {151,  1,  4,  3,  2, 3, 3, 1, 1, 1}},
+      {"row_filter_batch_151",  {151,  1,  4,  4,  2, 1, 3, 1, 0, 1}},
       {"lenet_conv1",             {4,  1, 28, 28,  6, 5, 5, 1, 2, 1}},
       {"lenet_conv2",             {4,  6, 14, 14, 16, 5, 5, 1, 0, 1}},
       {"mnist_cnn_conv1",         {2,  1, 28, 28, 32, 3, 3, 1, 0, 1}},

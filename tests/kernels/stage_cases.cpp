@@ -148,6 +148,10 @@ std::vector<StageCase> stage_cases() {
                         .build());
     cases.push_back(
         StageBuilder("gather_conv" + batch, N, 1, 6, 7).gather(0.286, 0.353).convolution(3, 3, 3).build());
+    cases.push_back(StageBuilder("gather_row_conv" + batch, N, 1, 6, 7)
+                        .gather(0.286, 0.353)
+                        .convolution(3, 2, 4)
+                        .build());
     cases.push_back(StageBuilder("lenet" + batch, N, 1, 28, 28)
                         .gather(0.286, 0.353)
                         .convolution(6, 5, 5, 1, 2)
@@ -168,7 +172,16 @@ std::vector<StageCase> stage_cases() {
 std::vector<StageCase> many_tiles_cases() {
   return {
       StageBuilder("many_tiles_of_pixels", 1, 33, 45, 47).convolution(35, 1, 2, 1, 1).relu().build(),
-      StageBuilder("many_tiles_of_weights", 1, 72, 4, 5).convolution(130, 3, 3, 1, 1).relu().build(),
+      StageBuilder("many_tiles_of_weights", 1, 108, 4, 5).convolution(130, 3, 2, 1, 1).relu().build(),
+      // As much work as a device has threads, so that each thread takes several channels.
+      StageBuilder("many_windows_3x3", 2, 3, 40, 45)
+          .convolution(300, 3, 3, 1, 1)
+          .relu()
+          .max_pool(2, 2)
+          .build(),
+      StageBuilder("many_windows_back_3x3", 2, 300, 40, 45).convolution(3, 3, 3, 1, 2).relu().build(),
+      StageBuilder("many_windows_5x5", 2, 2, 40, 43).convolution(151, 5, 5, 1, 2).relu().build(),
+      StageBuilder("many_windows_back_5x5", 2, 151, 40, 43).convolution(2, 5, 5).max_pool(2, 2).build(),
       StageBuilder("many_tiles_of_outputs", 130, 18, 1, 1).linear(650).relu().build(),
       StageBuilder("many_tiles_of_inputs", 130, 650, 1, 1).linear(18).relu().build(),
       StageBuilder("many_tiles_of_linear_weights", 3, 650, 1, 1).linear(130).relu().build(),

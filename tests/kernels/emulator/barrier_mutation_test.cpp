@@ -38,7 +38,7 @@ std::vector<std::string> barrier_sites() {
 std::vector<StageCase> stages() {
   const std::set<std::string> wanted = {
       "conv_relu_pool_prime_everything",
-      "conv_even_filter",
+      "conv_relu_pool_even_filter",
       "conv_dilation_2_stride_2",
       "conv_relu_batch_37",
       "conv_past_tile_of_32",
@@ -49,6 +49,7 @@ std::vector<StageCase> stages() {
       "loss_many_classes",
       "loss_batch_151",
       "conv_batch_151",
+      "conv_row_filter_batch_151",
   };
   std::vector<StageCase> chosen;
   for (const StageCase& stage : stage_cases()) {

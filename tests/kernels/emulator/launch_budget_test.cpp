@@ -57,7 +57,9 @@ const std::map<std::string, Budget>& budgets() {
 
 /// One kernel serves many launches: those of matrix products are named for what they compute.
 std::string kernel_of(const std::string& launch) {
-  return launch.starts_with("linear_") || launch.starts_with("conv2d_tiled_") ? "tiled_gemm" : launch;
+  if (launch.starts_with("linear_") || launch.starts_with("conv2d_tiled_")) return "tiled_gemm";
+  const bool planes = launch == "conv2d_window_forward" || launch == "conv2d_window_input_gradient";
+  return planes ? "conv2d_window_planes" : launch;
 }
 
 struct Findings {

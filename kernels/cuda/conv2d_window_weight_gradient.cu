@@ -1,0 +1,302 @@
+// Gradients of a window convolution with respect to its weights and bias:
+//
+//   dw[k,c,r,s] = sum_npq dz[n,k,p,q] x[n,c, p + r - padding, q + s - padding]     db[k] = sum_npq
+//   dz[n,k,p,q]
+//
+// Block (g, t): the units of group g, one after the other, for the weights of tile t. A unit is a band of
+// rows of one sample: its dz (ReLU and pool undone) and the rows of x under it lie in shared memory. A thread
+// keeps in registers the sums of whole filters, of several pairs of an output and an input channel, and walks
+// along the rows in groups of four pixels, of which each value serves all taps. Where there are fewer pairs
+// than threads, slices of threads share the places. At the end the slices are added in order and the group's
+// sums go to the workspace (groups, K C R S + K), which group_sums.h adds up in order. How the work is
+// divided follows from the shape alone. Shared memory: 48 KiB at most. Expected limiter: fp32 arithmetic for
+// a full device, latency for small batches.
+#include <algorithm>
+
+#include "kernels/cuda/conv2d_window.cuh"
+#include "kernels/cuda/conv2d_window.h"
+#include "kernels/cuda/group_sums.h"
+
+namespace dml::DML_DEVICE {
+namespace {
+
+constexpr int kColumns = 4;  ///< pixels that a thread takes at once
+constexpr int kMostThreads = 256;
+constexpr int kMostPairsAside = 16;  ///< threads along the channels of a tile, on either side
+constexpr std::int64_t kBlocksToFill = 128;
+
+/// Output and input channels of a thread: 72 sums for 3x3, 50 for 5x5.
+__host__ __device__ constexpr int outputs_of(int size) {
+  return size == 3 ? 4 : 2;
+}
+__host__ __device__ constexpr int inputs_of(int size) {
+  return size == 3 ? 2 : 1;
+}
+/// With the sums of dz itself.
+__host__ __device__ constexpr int sums_of(int size) {
+  return outputs_of(size) * (inputs_of(size) * size * size + 1);
+}
+
+struct WeightGradientPlan {
+  int outputs, inputs;  ///< threads along the output and the input channels of a tile
+  int output_tiles, input_tiles;
+  int slices;
+  int rows, bands;          ///< of a band; of a sample
+  int strips;               ///< of kColumns in a row
+  int groups, group_units;  ///< of bands
+  int threads;
+  int slices_at_once;  ///< whose sums fit into shared memory together
+
+  explicit WeightGradientPlan(const DirectSizes& d) {
+    const auto share = [](int all, int of_a_thread) {
+      return std::min((all + of_a_thread - 1) / of_a_thread, kMostPairsAside);
+    };
+    outputs = share(d.K, outputs_of(d.R));
+    inputs = share(d.C, inputs_of(d.R));
+    output_tiles = (d.K + tile_outputs(d) - 1) / tile_outputs(d);
+    input_tiles = (d.C + tile_inputs(d) - 1) / tile_inputs(d);
+    strips = (d.Q + kColumns - 1) / kColumns;
+    rows = std::max(1, d.P);
+    while (rows > 1 && staged_floats(d) * 4 > kMostDirectShared) --rows;
+    bands = (d.P + rows - 1) / rows;
+    rows = (d.P + bands - 1) / bands;
+    slices = std::clamp(kMostThreads / items(), 1, rows * strips);
+    threads = (items() * slices + 31) / 32 * 32;
+    const std::int64_t units = std::int64_t{d.N} * bands;
+    const std::int64_t tiles = std::int64_t{output_tiles} * input_tiles;
+    const bool many =
+        units * tiles >= 8 * kBlocksToFill;  // two blocks on each multiprocessor hide each other's loads
+    const std::int64_t wanted =
+        std::clamp<std::int64_t>((many ? 2 : 1) * kBlocksToFill / tiles, 1, std::max<std::int64_t>(1, units));
+    group_units = static_cast<int>((units + wanted - 1) / wanted);
+    groups = group_units == 0 ? 0 : static_cast<int>((units + group_units - 1) / group_units);
+    slices_at_once =
+        std::clamp(static_cast<int>(kMostDirectShared / 4 / (items() * sums_of(d.R))), 1, slices);
+  }
+  [[nodiscard]] int items() const { return outputs * inputs; }
+  [[nodiscard]] int tile_outputs(const DirectSizes& d) const { return outputs * outputs_of(d.R); }
+  [[nodiscard]] int tile_inputs(const DirectSizes& d) const { return inputs * inputs_of(d.R); }
+  [[nodiscard]] PlaneTile input_tile(const DirectSizes& d) const {
+    return {d, tile_inputs(d), rows + d.R - 1, strips * kColumns + 4};
+  }
+  [[nodiscard]] PlaneTile gradient_tile(const DirectSizes& d) const {
+    return {d, tile_outputs(d), rows, strips * kColumns};
+  }
+  [[nodiscard]] std::int64_t staged_floats(const DirectSizes& d) const {
+    return std::int64_t{input_tile(d).floats()} + gradient_tile(d).floats();
+  }
+  [[nodiscard]] std::int64_t shared_bytes(const DirectSizes& d) const {
+    const std::int64_t sums = slices == 1 ? 0 : std::int64_t{slices_at_once} * items() * sums_of(d.R);
+    return std::max(staged_floats(d), sums) * 4;
+  }
+};
+
+/// The same for a kernel.
+struct WeightGradientShape {
+  int outputs, inputs, input_tiles, slices, slices_at_once, rows, bands, strips, units, group_units;
+  Divisor by_strips;
+};
+
+/// What a thread has summed; `of[i][j]` is the filter between its i-th output and its j-th input channel.
+template <int kSize>
+struct FilterSums {
+  float of[outputs_of(kSize)][inputs_of(kSize)][kSize * kSize] = {};
+  float bias[outputs_of(kSize)] = {};
+};
+
+/// sums += the products at four neighbouring pixels: `gradient` and `x` point at them in the thread's first
+/// planes, and its other planes follow at these distances.
+template <int kSize>
+__device__ __forceinline__ void add_pixels(const float* gradient, int next_output, const float* x,
+                                           int next_input, int columns, bool with_bias,
+                                           FilterSums<kSize>& sums) {
+  float dz[outputs_of(kSize)][kColumns];
+#pragma unroll
+  for (int i = 0; i < outputs_of(kSize); ++i) read_groups(gradient + i * next_output, dz[i]);
+  if (with_bias) {
+#pragma unroll
+    for (int i = 0; i < outputs_of(kSize); ++i) {
+#pragma unroll
+      for (int q = 0; q < kColumns; ++q) sums.bias[i] += dz[i][q];
+    }
+  }
+#pragma unroll
+  for (int j = 0; j < inputs_of(kSize); ++j) {
+#pragma unroll
+    for (int r = 0; r < kSize; ++r) {
+      float row[kColumns + kSize - 1];
+      read_groups(x + j * next_input + r * columns, row);
+#pragma unroll
+      for (int i = 0; i < outputs_of(kSize); ++i) {
+#pragma unroll
+        for (int s = 0; s < kSize; ++s) {
+#pragma unroll
+          for (int q = 0; q < kColumns; ++q) {
+            sums.of[i][j][r * kSize + s] = fmaf(dz[i][q], row[q + s], sums.of[i][j][r * kSize + s]);
+          }
+        }
+      }
+    }
+  }
+}
+
+/// Sum number i of a thread: its filters in order, then the sums of dz.
+template <int kSize>
+__device__ __forceinline__ float sum_at(const FilterSums<kSize>& sums, int i) {
+  constexpr int kFilters = outputs_of(kSize) * inputs_of(kSize) * kSize * kSize;
+  return i < kFilters ? sums.of[i / (inputs_of(kSize) * kSize * kSize)]
+                               [i / (kSize * kSize) % inputs_of(kSize)][i % (kSize * kSize)]
+                      : sums.bias[i - kFilters];
+}
+
+template <int kSize>
+__global__ void __launch_bounds__(kMostThreads, 2)
+    conv2d_window_weight_gradient_kernel(DirectSizes d, WeightGradientShape shape, PlaneTile input_tile,
+                                         PlaneTile gradient_tile, ConvolutionInput input,
+                                         ConvolutionOutputGradient gradient, float* __restrict__ workspace) {
+  constexpr int kTaps = kSize * kSize;
+  constexpr int kFilters = outputs_of(kSize) * inputs_of(kSize) * kTaps;
+  constexpr int kSums = sums_of(kSize);
+  float* const x = dynamic_shared_memory<float>();
+  float* const dz = x + input_tile.floats();
+  const int thread = static_cast<int>(threadIdx.x);
+  const int items = shape.outputs * shape.inputs;
+  const int item = thread % items;
+  const int slice = thread / items;
+  const int first_output =
+      static_cast<int>(blockIdx.y) / shape.input_tiles * shape.outputs * outputs_of(kSize);
+  const int first_input = static_cast<int>(blockIdx.y) % shape.input_tiles * shape.inputs * inputs_of(kSize);
+  const int outputs = min(shape.outputs * outputs_of(kSize), d.K - first_output);
+  const int inputs = min(shape.inputs * inputs_of(kSize), d.C - first_input);
+  const int output = item / shape.inputs;
+  const int channel = item % shape.inputs;
+  const bool active = slice < shape.slices;
+  const bool with_bias = channel == 0 && first_input == 0;
+  FilterSums<kSize> sums;
+
+  // Planes of a tile beyond the last channel: nothing reads their sums, but they are read.
+  for (int i = thread + inputs * input_tile.plane; i < input_tile.floats(); i += static_cast<int>(blockDim.x))
+    x[i] = 0;
+  for (int i = thread + outputs * gradient_tile.plane; i < gradient_tile.floats();
+       i += static_cast<int>(blockDim.x))
+    dz[i] = 0;
+
+  // ---- the units of the group
+  const int first_unit = static_cast<int>(blockIdx.x) * shape.group_units;
+  const int last_unit = min(shape.units, first_unit + shape.group_units);
+  for (int unit = first_unit; unit < last_unit; ++unit) {
+    const int sample = unit / shape.bands;
+    const int row = unit % shape.bands * shape.rows;
+    if (unit > first_unit) __syncthreads();  // the unit before is no longer read
+    stage_input(d, input, {sample, first_input, row - d.padding, -d.padding}, inputs, input_tile, x);
+    stage_gradient(d, gradient, {sample, first_output, row, 0}, outputs, gradient_tile, dz);
+    __syncthreads();
+    if (!active) continue;
+    const int places = min(shape.rows, d.P - row) * shape.strips;
+#pragma unroll 1
+    for (int place = slice; place < places; place += shape.slices) {
+      const auto down = static_cast<int>(shape.by_strips.quotient(static_cast<std::uint32_t>(place)));
+      const int across = (place - down * shape.strips) * kColumns;
+      add_pixels<kSize>(dz + output * gradient_tile.plane + down * gradient_tile.columns + across,
+                        shape.outputs * gradient_tile.plane,
+                        x + channel * input_tile.plane + down * input_tile.columns + across,
+                        shape.inputs * input_tile.plane, input_tile.columns, with_bias, sums);
+    }
+  }
+
+  // ---- the group's sums: those of slices added in order, as many of them at once as there is room for
+  const int weights = d.K * d.C * kTaps;
+  float* const group_sums = workspace + static_cast<std::int64_t>(blockIdx.x) * (weights + d.K);
+  // Where sum `number` of the threads of pair `pair` goes; null: it is of no channel.
+  const auto place_of = [&](int number, int pair) -> float* {
+    const bool is_bias = number >= kFilters;
+    const int of_output = is_bias ? number - kFilters : number / (inputs_of(kSize) * kTaps);
+    const int of_input = is_bias ? 0 : number / kTaps % inputs_of(kSize);
+    const int k = first_output + pair / shape.inputs + of_output * shape.outputs;
+    const int c = first_input + pair % shape.inputs + of_input * shape.inputs;
+    if (k >= d.K || c >= d.C || (is_bias && c > 0)) return nullptr;
+    return group_sums + (is_bias ? weights + k : (k * d.C + c) * kTaps + number % kTaps);
+  };
+  if (shape.slices == 1) {
+    if (!active) return;
+#pragma unroll
+    for (int i = 0; i < kSums; ++i) {
+      float* const target = place_of(i, item);
+      if (target != nullptr) *target = sum_at(sums, i);
+    }
+    return;
+  }
+  float* const shared_sums = x;
+  for (int first = 0; first < shape.slices; first += shape.slices_at_once) {
+    const int count = min(shape.slices_at_once, shape.slices - first);
+    __syncthreads();  // the last unit, or the slices before, are no longer read
+    if (slice >= first && slice < first + count) {
+#pragma unroll
+      for (int i = 0; i < kSums; ++i) {
+        shared_sums[((slice - first) * kSums + i) * items + item] = sum_at(sums, i);
+      }
+    }
+    __syncthreads();
+    for (int i = thread; i < items * kSums; i += static_cast<int>(blockDim.x)) {
+      float* const target = place_of(i / items, i % items);
+      if (target == nullptr) continue;
+      float sum = first == 0 ? 0.0F : *target;
+      for (int other = 0; other < count; ++other) sum += shared_sums[other * items * kSums + i];
+      *target = sum;
+    }
+  }
+}
+
+template <int kSize>
+void launch_weight_gradient(const DirectSizes& d, const WeightGradientPlan& plan,
+                            const ConvolutionInput& input, const ConvolutionOutputGradient& gradient,
+                            float* workspace, DeviceStream& stream) {
+  const WeightGradientShape shape{.outputs = plan.outputs,
+                                  .inputs = plan.inputs,
+                                  .input_tiles = plan.input_tiles,
+                                  .slices = plan.slices,
+                                  .slices_at_once = plan.slices_at_once,
+                                  .rows = plan.rows,
+                                  .bands = plan.bands,
+                                  .strips = plan.strips,
+                                  .units = d.N * plan.bands,
+                                  .group_units = plan.group_units,
+                                  .by_strips = Divisor(plan.strips)};
+  launch("conv2d_window_weight_gradient", conv2d_window_weight_gradient_kernel<kSize>,
+         {.blocks = {static_cast<unsigned>(plan.groups),
+                     static_cast<unsigned>(plan.output_tiles * plan.input_tiles)},
+          .threads = {static_cast<unsigned>(plan.threads)},
+          .shared_bytes = static_cast<std::size_t>(plan.shared_bytes(d))},
+         stream, d, shape, plan.input_tile(d), plan.gradient_tile(d), input, gradient, workspace);
+}
+
+}  // namespace
+
+bool supports_window_weight_gradient(const DirectSizes& d) {
+  const WeightGradientPlan plan(d);
+  return plan.shared_bytes(d) <= kMostDirectShared &&
+         std::int64_t{d.N} * plan.bands < (std::int64_t{1} << 31) &&
+         std::int64_t{plan.output_tiles} * plan.input_tiles < 65536;
+}
+
+std::int64_t conv2d_window_weight_gradient_workspace(const ConvolutionShape& shape) {
+  return WeightGradientPlan(DirectSizes(shape)).groups * (shape.weight_elements() + shape.K);
+}
+
+void conv2d_window_weight_gradient(const ConvolutionShape& shape, const ConvolutionInput& input,
+                                   const ConvolutionOutputGradient& gradient, float* dweight, float* dbias,
+                                   bool accumulate, float* workspace, DeviceStream& stream) {
+  const DirectSizes d(shape);
+  const WeightGradientPlan plan(d);
+  if (plan.groups > 0) {
+    if (d.R == 3) {
+      launch_weight_gradient<3>(d, plan, input, gradient, workspace, stream);
+    } else {
+      launch_weight_gradient<5>(d, plan, input, gradient, workspace, stream);
+    }
+  }
+  sum_groups(static_cast<int>(shape.weight_elements()), d.K, plan.groups, workspace, dweight, dbias,
+             accumulate, stream);
+}
+
+}  // namespace dml::DML_DEVICE
