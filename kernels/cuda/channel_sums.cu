@@ -22,7 +22,8 @@ __global__ void __launch_bounds__(kThreads)
   float sum = 0;
   for (int i = thread; i < samples * inner; i += kThreads) {
     const int sample = i / inner;
-    sum += gradient.at((static_cast<std::int64_t>(sample) * channels + channel) * inner + i % inner);
+    sum += gradient.of(
+        gradient.load((static_cast<std::int64_t>(sample) * channels + channel) * inner + i % inner));
   }
   shared.of[thread] = sum;
   for (int half = kThreads / 2; half > 0; half /= 2) {

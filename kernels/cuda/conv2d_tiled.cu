@@ -113,10 +113,10 @@ struct GradientPlanes {
     int k;
   };
   __device__ __forceinline__ Line line(int outer) const { return {outer}; }
-  __device__ __forceinline__ float load(const Line& line, int k) const {
+  __device__ __forceinline__ MaskedGradient::Value load(const Line& line, int k) const {
     const std::uint32_t sample = g.by_PQ.quotient(static_cast<std::uint32_t>(k));
     const std::uint32_t pixel = g.by_PQ.remainder(static_cast<std::uint32_t>(k), sample);
-    return gradient.at((static_cast<std::int64_t>(sample) * g.K + line.k) * g.by_PQ.divisor + pixel);
+    return gradient.load((static_cast<std::int64_t>(sample) * g.K + line.k) * g.by_PQ.divisor + pixel);
   }
 };
 
@@ -151,17 +151,17 @@ struct GradientWindows {
     const Place at = place_of(outer, g.by_HW, g.by_W);
     return {static_cast<std::int64_t>(at.plane) * g.K * g.P * g.Q, at.row + g.padding, at.column + g.padding};
   }
-  __device__ __forceinline__ float load(const Line& line, int k) const {
+  __device__ __forceinline__ MaskedGradient::Value load(const Line& line, int k) const {
     const Place at = place_of(k, g.by_RS, g.by_S);
     const int down = line.bottom - at.row * g.dilation;
     const int across = line.right - at.column * g.dilation;
-    if (down < 0 || across < 0) return 0.0F;
+    if (down < 0 || across < 0) return {};
     const std::uint32_t p = g.by_stride.quotient(static_cast<std::uint32_t>(down));
     const std::uint32_t q = g.by_stride.quotient(static_cast<std::uint32_t>(across));
     const bool meets = g.by_stride.remainder(static_cast<std::uint32_t>(down), p) == 0 &&
                        g.by_stride.remainder(static_cast<std::uint32_t>(across), q) == 0;
-    if (!meets || p >= static_cast<std::uint32_t>(g.P) || q >= static_cast<std::uint32_t>(g.Q)) return 0.0F;
-    return gradient.at(line.sample + (static_cast<std::int64_t>(at.plane) * g.P + p) * g.Q + q);
+    if (!meets || p >= static_cast<std::uint32_t>(g.P) || q >= static_cast<std::uint32_t>(g.Q)) return {};
+    return gradient.load(line.sample + (static_cast<std::int64_t>(at.plane) * g.P + p) * g.Q + q);
   }
 };
 

@@ -40,91 +40,121 @@ struct TilePlace {
   int sample, plane, row, column;
 };
 
-/// store(i, load(i)) for all i < count, by all threads of the block. Several loads are on their way before
-/// the first store waits for one.
-template <int kBatch, class Load, class Store>
-__device__ __forceinline__ void stage(int count, const Load& load, const Store& store) {
+/// finish(fetch(i)) for all i < count, by all threads of the block: kBatch of them have their loads on their
+/// way before the first is finished.
+template <int kBatch, class Fetch, class Finish>
+__device__ __forceinline__ void in_batches(int count, const Fetch& fetch, const Finish& finish) {
   const int threads = static_cast<int>(blockDim.x);
   for (int first = static_cast<int>(threadIdx.x); first < count; first += kBatch * threads) {
-    float values[kBatch];
+    decltype(fetch(0)) fetched[kBatch];
+#pragma unroll
+    for (int j = 0; j < kBatch; ++j) fetched[j] = fetch(min(first + j * threads, count - 1));
 #pragma unroll
     for (int j = 0; j < kBatch; ++j) {
-      const int i = first + j * threads;
-      values[j] = i < count ? load(i) : 0.0F;
-    }
-#pragma unroll
-    for (int j = 0; j < kBatch; ++j) {
-      const int i = first + j * threads;
-      if (i < count) store(i, values[j]);
+      if (first + j * threads < count) finish(fetched[j]);
     }
   }
 }
-
-/// Plane, row and column of element i of a tile without the gaps between its planes.
-struct TileElement {
-  int plane, row, column;
-  __device__ __forceinline__ TileElement(const PlaneTile& tile, int i) {
-    const auto flat = static_cast<std::uint32_t>(i);
-    const std::uint32_t line = tile.by_columns.quotient(flat);
-    const std::uint32_t its_plane = tile.by_rows.quotient(line);
-    column = static_cast<int>(tile.by_columns.remainder(flat, line));
-    row = static_cast<int>(tile.by_rows.remainder(line, its_plane));
-    plane = static_cast<int>(its_plane);
-  }
-};
 
 __device__ __forceinline__ bool is_within(int i, int size) {
   return static_cast<unsigned>(i) < static_cast<unsigned>(size);
 }
 
-/// The first `planes` planes of a tile of input. No barrier.
-__device__ inline void stage_input(const DirectSizes& d, const ConvolutionInput& input, const TilePlace& at,
-                                   int planes, const PlaneTile& tile, float* target) {
-  const std::int64_t image = static_cast<std::int64_t>(d.C) * d.H * d.W;
-  const float* x = input.x;
-  const std::uint8_t* pixels = nullptr;
-  if (x == nullptr) {
-    const SampleWindow& window = input.gathered.samples;
-    const std::int64_t index = window.indices[static_cast<std::int64_t>(*window.cursor) * d.N + at.sample];
-    pixels = input.gathered.images + index * image;
-  } else {
-    x += at.sample * image;
+/// Where an element of a tile lies, in the tile and among the planes that it shows.
+struct TileElement {
+  int target;   ///< in shared memory
+  int source;   ///< from the tile's first plane on; 0 outside the planes
+  bool inside;  ///< of the planes
+
+  /// Element i without the gaps between planes; the planes have `rows` x `columns`.
+  __device__ __forceinline__ TileElement(const PlaneTile& tile, const TilePlace& at, int i, int rows,
+                                         int columns) {
+    const auto flat = static_cast<std::uint32_t>(i);
+    const std::uint32_t line = tile.by_columns.quotient(flat);
+    const std::uint32_t plane = tile.by_rows.quotient(line);
+    const auto column = static_cast<int>(tile.by_columns.remainder(flat, line));
+    const auto row = static_cast<int>(tile.by_rows.remainder(line, plane));
+    target = static_cast<int>(plane) * tile.plane + row * tile.columns + column;
+    inside = is_within(at.row + row, rows) && is_within(at.column + column, columns);
+    source = inside ? (static_cast<int>(plane) * rows + at.row + row) * columns + at.column + column : 0;
   }
-  const auto load = [&](int i) {
-    const TileElement e(tile, i);
-    const int row = at.row + e.row;
-    const int column = at.column + e.column;
-    if (!is_within(row, d.H) || !is_within(column, d.W)) return 0.0F;
-    const int place = ((at.plane + e.plane) * d.H + row) * d.W + column;
-    return x != nullptr ? x[place] : input.gathered.table[pixels[place]];
+};
+
+/// The first `planes` planes of a tile of input. No barrier.
+__device__ __forceinline__ void stage_input(const DirectSizes& d, const ConvolutionInput& input,
+                                            const TilePlace& at, int planes, const PlaneTile& tile,
+                                            float* target) {
+  const std::int64_t image = static_cast<std::int64_t>(d.C) * d.H * d.W;
+  const int first = at.plane * d.H * d.W;
+  const int count = planes * tile.rows * tile.columns;
+  if (input.x != nullptr) {
+    const float* const x = input.x + at.sample * image + first;
+    struct Fetched {
+      int target;
+      bool inside;
+      float value;
+    };
+    in_batches<4>(
+        count,
+        [&](int i) {
+          const TileElement e(tile, at, i, d.H, d.W);
+          return Fetched{e.target, e.inside, x[e.source]};
+        },
+        [&](const Fetched& f) { target[f.target] = f.inside ? f.value : 0.0F; });
+    return;
+  }
+  const SampleWindow& window = input.gathered.samples;
+  const std::int64_t index = window.indices[static_cast<std::int64_t>(*window.cursor) * d.N + at.sample];
+  const std::uint8_t* const pixels = input.gathered.images + index * image + first;
+  struct Fetched {
+    int target;
+    bool inside;
+    std::uint8_t pixel;
   };
-  const auto store = [&](int i, float value) {
-    const TileElement e(tile, i);
-    target[e.plane * tile.plane + e.row * tile.columns + e.column] = value;
-  };
-  stage<4>(planes * tile.rows * tile.columns, load, store);
+  in_batches<4>(
+      count,
+      [&](int i) {
+        const TileElement e(tile, at, i, d.H, d.W);
+        return Fetched{e.target, e.inside, pixels[e.source]};
+      },
+      [&](const Fetched& f) { target[f.target] = f.inside ? input.gathered.table[f.pixel] : 0.0F; });
+}
+
+/// dy and what decides about it, loaded and not yet looked at.
+struct GatedGradient {
+  float dy, gate;
+};
+__device__ __forceinline__ GatedGradient load_gated(const ConvolutionOutputGradient& gradient,
+                                                    std::int64_t at) {
+  return {gradient.dy[at], (gradient.y == nullptr ? gradient.dy : gradient.y)[at]};
+}
+__device__ __forceinline__ float behind_gate(const ConvolutionOutputGradient& gradient,
+                                             const GatedGradient& value) {
+  return gradient.y == nullptr || value.gate > 0 ? value.dy : 0.0F;
 }
 
 /// The first `planes` planes of a tile of d(loss)/d(convolution's output): ReLU and pool undone. Behind a
 /// pool three of four places are zero, so that only the winners are looked for. Barriers, but none at the
 /// end.
-__device__ inline void stage_gradient(const DirectSizes& d, const ConvolutionOutputGradient& gradient,
-                                      const TilePlace& at, int planes, const PlaneTile& tile, float* target) {
+template <int kBatch>
+__device__ __forceinline__ void stage_gradient(const DirectSizes& d,
+                                               const ConvolutionOutputGradient& gradient, const TilePlace& at,
+                                               int planes, const PlaneTile& tile, float* target) {
   const std::int64_t first_plane = static_cast<std::int64_t>(at.sample) * d.K + at.plane;
   if (gradient.argmax == nullptr) {
     const std::int64_t start = first_plane * d.P * d.Q;
-    const auto load = [&](int i) {
-      const TileElement e(tile, i);
-      const int row = at.row + e.row;
-      const int column = at.column + e.column;
-      if (!is_within(row, d.P) || !is_within(column, d.Q)) return 0.0F;
-      return behind_relu(gradient, start + (e.plane * d.P + row) * d.Q + column);
+    struct Fetched {
+      int target;
+      bool inside;
+      GatedGradient value;
     };
-    const auto store = [&](int i, float value) {
-      const TileElement e(tile, i);
-      target[e.plane * tile.plane + e.row * tile.columns + e.column] = value;
-    };
-    stage<4>(planes * tile.rows * tile.columns, load, store);
+    in_batches<kBatch>(
+        planes * tile.rows * tile.columns,
+        [&](int i) {
+          const TileElement e(tile, at, i, d.P, d.Q);
+          return Fetched{e.target, e.inside, load_gated(gradient, start + e.source)};
+        },
+        [&](const Fetched& f) { target[f.target] = f.inside ? behind_gate(gradient, f.value) : 0.0F; });
     return;
   }
   const int threads = static_cast<int>(blockDim.x);
@@ -133,25 +163,40 @@ __device__ inline void stage_gradient(const DirectSizes& d, const ConvolutionOut
   }
   __syncthreads();
   const int columns = d.pooled_columns();
+  const int cells = d.pooled_rows() * columns;
   const int first_row = max(0, at.row) / 2;
-  const int cells = planes * tile.cell_rows() * columns;
-  for (int i = static_cast<int>(threadIdx.x); i < cells; i += threads) {
+  struct Fetched {
+    int target, down, across;  ///< the window's first place in the tile; far outside for none of the pool's
+    int shift;                 ///< of the winner in its byte
+    std::uint8_t winners;
+    GatedGradient value;
+  };
+  const auto fetch = [&](int i) {
     const auto flat = static_cast<std::uint32_t>(i);
     const std::uint32_t line = tile.by_cell_columns.quotient(flat);
     const std::uint32_t plane = tile.by_cell_rows.quotient(line);
     const int row = first_row + static_cast<int>(tile.by_cell_rows.remainder(line, plane));
-    const int column = static_cast<int>(tile.by_cell_columns.remainder(flat, line));
-    if (row >= d.pooled_rows()) continue;
-    const int cell = row * columns + column;
+    const auto column = static_cast<int>(tile.by_cell_columns.remainder(flat, line));
+    const bool inside = row < d.pooled_rows();
+    const int cell = inside ? row * columns + column : 0;
     const std::int64_t its_plane = first_plane + plane;
-    const float value = behind_relu(gradient, its_plane * d.pooled_rows() * columns + cell);
-    const int winner = gradient.argmax[its_plane * d.argmax_plane_bytes() + cell / 4] >> (cell % 4 * 2) & 3;
-    const int down = 2 * row + winner / 2 - at.row;
-    const int across = 2 * column + winner % 2 - at.column;
-    if (is_within(down, tile.rows) && is_within(across, tile.columns)) {
-      target[static_cast<int>(plane) * tile.plane + down * tile.columns + across] = value;
-    }
-  }
+    const int down = inside ? 2 * row - at.row : -2;
+    const int across = 2 * column - at.column;
+    return Fetched{static_cast<int>(plane) * tile.plane + down * tile.columns + across,
+                   down,
+                   across,
+                   cell % 4 * 2,
+                   gradient.argmax[its_plane * d.argmax_plane_bytes() + cell / 4],
+                   load_gated(gradient, its_plane * cells + cell)};
+  };
+  const auto finish = [&](const Fetched& f) {
+    const int winner = f.winners >> f.shift & 3;
+    const int down = winner / 2;
+    const int across = winner % 2;
+    if (!is_within(f.down + down, tile.rows) || !is_within(f.across + across, tile.columns)) return;
+    target[f.target + down * tile.columns + across] = behind_gate(gradient, f.value);
+  };
+  in_batches<kBatch>(cells == 0 ? 0 : planes * tile.cell_rows() * columns, fetch, finish);
 }
 
 /// values[i] = address[i]; the address is that of a float4.

@@ -24,8 +24,9 @@ namespace {
 constexpr int kRows = 2, kColumns = 4;  ///< outputs of a thread in a plane
 constexpr int kOutputs = kRows * kColumns;
 constexpr int kMostThreads = 256;
-constexpr int kWantedThreads = 128;  ///< of a block that has a device to itself
-constexpr int kMostGroups = 8;       ///< of channels in a block
+constexpr int kFewThreads = 128;  ///< of a block where larger ones would be too few
+constexpr std::int64_t kBlocksToFill = 256;
+constexpr int kMostGroups = 8;  ///< of channels in a block
 constexpr int kMostSlices = 8;
 constexpr int kDepth = 8, kMostDepth = 16;  ///< planes in shared memory, where they are many and few
 constexpr std::int64_t kThreadsToFill = 128 * 128;
@@ -81,10 +82,15 @@ struct PlanesPlan {
     const int in_pair = std::max(1, strips * groups);
     const int cells = sizes.columns / 2;
     const int step = !pooled || cells % 4 == 0 ? 1 : (cells % 2 == 0 ? 2 : 4);
-    pairs = std::max(1, (many ? kWantedThreads : kMostThreads) / in_pair);
-    pairs = (all_pairs + (all_pairs + pairs - 1) / pairs - 1) / ((all_pairs + pairs - 1) / pairs);
-    pairs = std::min(all_pairs, (pairs + step - 1) / step * step);
-    bands = (all_pairs + pairs - 1) / pairs;
+    const auto share_rows = [&](int of_a_block) {
+      const int most = std::max(1, of_a_block / in_pair);
+      bands = (all_pairs + most - 1) / most;
+      pairs = (all_pairs + bands - 1) / bands;
+      pairs = std::min(all_pairs, (pairs + step - 1) / step * step);
+      bands = (all_pairs + pairs - 1) / pairs;
+    };
+    share_rows(kMostThreads);
+    if (many && std::int64_t{d.N} * bands * chunks < kBlocksToFill) share_rows(kFewThreads);
     const int items = pairs * in_pair;
     const auto wanted = static_cast<int>(std::min<std::int64_t>(
         kMostSlices, kThreadsToFill / std::max<std::int64_t>(1, threads_with(channels))));
@@ -113,6 +119,7 @@ struct PlanesPlan {
 struct PlanesShape {
   int groups, strips, pairs, bands, slices, depth;
   int filter_width, filter_pitch, tile_floats, shared_floats;
+  Divisor by_line;  ///< weights that follow each other
   PassSizes sizes;
 };
 
@@ -132,7 +139,7 @@ struct ReadGradient {
   ConvolutionOutputGradient gradient;
   __device__ __forceinline__ void stage(const DirectSizes& d, const TilePlace& at, int planes,
                                         const PlaneTile& tile, float* target) const {
-    stage_gradient(d, gradient, at, planes, tile, target);
+    stage_gradient<4>(d, gradient, at, planes, tile, target);
   }
 };
 
@@ -145,38 +152,43 @@ __device__ __forceinline__ int channel_of(int groups, int group, int i) {
 }
 
 /// Filters of `planes` planes from `first` on, as [plane][r][s][channel], turned for the input gradient.
-/// Those of channels that are none are zero. No barrier.
+/// Those of channels that are none are zero. Weights (k, c, taps) that follow each other are read by threads
+/// that do: a line of them is one channel's for all planes in the forward pass, and one plane's for all
+/// channels in the backward pass. No barrier.
 template <int kSize, Pass kPass>
 __device__ __forceinline__ void stage_filters(const DirectSizes& d, const PlanesShape& shape, int first,
                                               int planes, int first_channel, const float* __restrict__ weight,
                                               float* filters) {
   constexpr int kTaps = kSize * kSize;
-  // Consecutive threads read consecutive weights: (k, c, taps) lie with c along the depth, or with k.
-  const int inner = kPass == Pass::forward ? planes : shape.filter_width;
-  const auto split = [&](int i, int& plane, int& channel, int& tap) {
-    tap = i % kTaps;
-    const int line = i / kTaps;
-    const int outer = line / inner;
-    const int rest = line - outer * inner;
-    plane = kPass == Pass::forward ? rest : outer;
-    channel = kPass == Pass::forward ? outer : rest;
+  struct Fetched {
+    int target;
+    bool inside;
+    float weight;
   };
-  const auto load = [&](int i) {
-    int plane = 0, channel = 0, tap = 0;
-    split(i, plane, channel, tap);
-    const int written = first_channel + channel;
-    if (written >= shape.sizes.channels) return 0.0F;
-    const int k = kPass == Pass::forward ? written : first + plane;
-    const int c = kPass == Pass::forward ? first + plane : written;
-    return weight[(static_cast<std::int64_t>(k) * d.C + c) * kTaps + tap];
+  const int lines = kPass == Pass::forward ? shape.filter_width : planes;
+  const auto fetch = [&](int i) {
+    const std::uint32_t line = shape.by_line.quotient(static_cast<std::uint32_t>(i));
+    const auto in_line = static_cast<int>(shape.by_line.remainder(static_cast<std::uint32_t>(i), line));
+    if constexpr (kPass == Pass::forward) {
+      const int channel = static_cast<int>(line);
+      const bool inside = first_channel + channel < d.K && in_line < planes * kTaps;
+      const int at = ((first_channel + channel) * d.C + first) * kTaps + in_line;
+      const int place = in_line < planes * kTaps ? in_line * shape.filter_pitch + channel : -1;
+      return Fetched{place, inside, weight[inside ? at : 0]};
+    } else {
+      const int plane = static_cast<int>(line);
+      const int channel = in_line / kTaps;
+      const int turned = kTaps - 1 - in_line % kTaps;
+      const bool inside = first_channel + channel < d.C;
+      const int at = ((first + plane) * d.C + first_channel) * kTaps + in_line;
+      return Fetched{(plane * kTaps + turned) * shape.filter_pitch + channel, inside,
+                     weight[inside ? at : 0]};
+    }
   };
-  const auto store = [&](int i, float value) {
-    int plane = 0, channel = 0, tap = 0;
-    split(i, plane, channel, tap);
-    const int turned = kPass == Pass::forward ? tap : kTaps - 1 - tap;
-    filters[(plane * kTaps + turned) * shape.filter_pitch + channel] = value;
+  const auto finish = [&](const Fetched& f) {
+    if (f.target >= 0) filters[f.target] = f.inside ? f.weight : 0.0F;
   };
-  stage<8>(planes * kTaps * shape.filter_width, load, store);
+  in_batches<8>(lines * static_cast<int>(shape.by_line.divisor), fetch, finish);
 }
 
 /// sums += the products of one plane.
@@ -290,7 +302,7 @@ __device__ __forceinline__ void pack_winners(const DirectSizes& d, const PlanesS
 
 /// `bias` null: none; `argmax` null: no pool.
 template <int kSize, int kChannels, class Source>
-__global__ void __launch_bounds__(kMostThreads)
+__global__ void __launch_bounds__(kMostThreads, 2)
     conv2d_window_planes_kernel(DirectSizes d, PlanesShape shape, PlaneTile tile, Source source,
                                 const float* __restrict__ weight, const float* __restrict__ bias, bool relu,
                                 float* __restrict__ target, std::uint8_t* argmax) {
@@ -380,17 +392,20 @@ void launch_planes(const char* name, const DirectSizes& d, const PlanesPlan& pla
                    const float* weight, const float* bias, bool relu, float* target, std::uint8_t* argmax,
                    DeviceStream& stream) {
   const std::int64_t shared = plan.shared_bytes(d, Source::kPass);
-  const PlanesShape shape{.groups = plan.groups,
-                          .strips = plan.strips,
-                          .pairs = plan.pairs,
-                          .bands = plan.bands,
-                          .slices = plan.slices,
-                          .depth = plan.depth,
-                          .filter_width = plan.filter_width,
-                          .filter_pitch = plan.filter_pitch,
-                          .tile_floats = plan.tile_floats(d),
-                          .shared_floats = static_cast<int>((shared - plan.winners) / 4),
-                          .sizes = PassSizes(d, Source::kPass)};
+  const PlanesShape shape{
+      .groups = plan.groups,
+      .strips = plan.strips,
+      .pairs = plan.pairs,
+      .bands = plan.bands,
+      .slices = plan.slices,
+      .depth = plan.depth,
+      .filter_width = plan.filter_width,
+      .filter_pitch = plan.filter_pitch,
+      .tile_floats = plan.tile_floats(d),
+      .shared_floats = static_cast<int>((shared - plan.winners) / 4),
+      .by_line = Divisor(std::int64_t{d.R} * d.S *
+                         (Source::kPass == Pass::forward ? plan.depth : plan.filter_width)),
+      .sizes = PassSizes(d, Source::kPass)};
   launch(name, conv2d_window_planes_kernel<kSize, kChannels, Source>,
          {.blocks = {static_cast<unsigned>(plan.blocks(d)), static_cast<unsigned>(plan.chunks)},
           .threads = {static_cast<unsigned>(plan.threads)},

@@ -189,7 +189,7 @@ __global__ void __launch_bounds__(kMostThreads, 2)
     const int row = unit % shape.bands * shape.rows;
     if (unit > first_unit) __syncthreads();  // the unit before is no longer read
     stage_input(d, input, {sample, first_input, row - d.padding, -d.padding}, inputs, input_tile, x);
-    stage_gradient(d, gradient, {sample, first_output, row, 0}, outputs, gradient_tile, dz);
+    stage_gradient<2>(d, gradient, {sample, first_output, row, 0}, outputs, gradient_tile, dz);
     __syncthreads();
     if (!active) continue;
     const int places = min(shape.rows, d.P - row) * shape.strips;

@@ -23,7 +23,9 @@ struct GradientRows {
   __device__ __forceinline__ Line line(int outer) const {
     return {static_cast<std::int64_t>(outer) * length};
   }
-  __device__ __forceinline__ float load(const Line& line, int k) const { return gradient.at(line.start + k); }
+  __device__ __forceinline__ MaskedGradient::Value load(const Line& line, int k) const {
+    return gradient.load(line.start + k);
+  }
 };
 
 /// Column k of dz (N,K), along the reduction over N.
@@ -36,8 +38,8 @@ struct GradientColumns {
     int outer;
   };
   __device__ __forceinline__ Line line(int outer) const { return {outer}; }
-  __device__ __forceinline__ float load(const Line& line, int k) const {
-    return gradient.at(static_cast<std::int64_t>(k) * width + line.outer);
+  __device__ __forceinline__ MaskedGradient::Value load(const Line& line, int k) const {
+    return gradient.load(static_cast<std::int64_t>(k) * width + line.outer);
   }
 };
 

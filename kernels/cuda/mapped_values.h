@@ -1,6 +1,6 @@
 // A few values that the host writes for the device, or the device for the host, again and again: memory on
-// both sides, the device's zero at first, and the copies between them. The host may touch its side only between
-// wait() and the next copy.
+// both sides, the device's zero at first, and the copies between them. The host may touch its side only
+// between wait() and the next copy.
 #pragma once
 
 #include <span>

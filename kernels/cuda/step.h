@@ -101,7 +101,7 @@ StageCandidate window_convolution();           ///< convolution (+ ReLU) (+ 2x2 
 StageCandidate gathered_direct_convolution();  ///< the same by other kernels
 StageCandidate direct_convolution();
 StageCandidate tiled_convolution();  ///< convolution (+ ReLU)
-StageCandidate linear_layer();          ///< linear (+ ReLU)
+StageCandidate linear_layer();       ///< linear (+ ReLU)
 StageCandidate gather();
 StageCandidate relu();
 StageCandidate max_pool();

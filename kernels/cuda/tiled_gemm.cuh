@@ -13,8 +13,11 @@
 //     struct Line;                                    what belongs to one row of A or column of B
 //     static constexpr bool kAlongReduction;          neighbours in memory are neighbours along K
 //     __device__ Line line(int outer) const;          outer < M (or N)
-//     __device__ float load(const Line&, int k) const;
+//     __device__ Value load(const Line&, int k) const;
 //   };
+//
+// Value is float, or what several loads bring together and value_of() makes a float of, when the slice is
+// stored: so all loads of a slice are on their way before the first is waited for.
 //
 // and what becomes of a sum is the epilogue's: epilogue(m, n, sum) stores it.
 // Shared memory: 2 BK (BM + BN + 8) floats. sm_90, nvcc 13.0: 8x8 tiles need about 128 registers (see
@@ -23,6 +26,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "kernels/cuda/device.h"
 
@@ -49,8 +53,10 @@ struct SmallTile {
   static constexpr int kThreads = (kM / kThreadM) * (kN / kThreadN);
 };
 
-constexpr int kBlocksToFill =
-    128;  // about the multiprocessors of an H100; a constant, whatever the device is
+// Two for each multiprocessor of an H100, so that one computes while the other waits for its slice; a
+// constant, whatever the device is.
+constexpr int kBlocksToFill = 256;
+constexpr int kLeastLargeTiles = 32;  ///< of a result that takes large ones
 
 template <class Tile>
 struct GemmShared {
@@ -58,6 +64,30 @@ struct GemmShared {
   float a[2][Tile::kK][Tile::kM + 4];
   float b[2][Tile::kK][Tile::kN + 4];
 };
+
+/// d(loss)/d(result) behind a ReLU: dy where y > 0, else 0; y null: dy.
+struct MaskedGradient {
+  const float* dy;
+  const float* y;
+
+  /// dy and what decides about it, loaded and not yet looked at.
+  struct Value {
+    float dy = 0, gate = 0;
+  };
+  __device__ __forceinline__ Value load(std::int64_t i) const { return {dy[i], (y == nullptr ? dy : y)[i]}; }
+  __device__ __forceinline__ float of(const Value& value) const {
+    return y == nullptr || value.gate > 0 ? value.dy : 0.0F;
+  }
+};
+
+template <class Loader>
+__device__ __forceinline__ float value_of(const Loader& /*loader*/, float value) {
+  return value;
+}
+template <class Loader>
+__device__ __forceinline__ float value_of(const Loader& loader, const MaskedGradient::Value& value) {
+  return loader.gradient.of(value);
+}
 
 /// The elements of one slice that a thread loads: kOuter x kK elements over all threads.
 template <class Tile, class Loader, int kOuter>
@@ -74,6 +104,7 @@ struct SliceLoads {
     return Loader::kAlongReduction ? place % Tile::kK : place / kOuter;
   }
 
+  using Value = decltype(std::declval<Loader>().load(typename Loader::Line{}, 0));
   typename Loader::Line line[kCount];
   bool inside[kCount];
 
@@ -85,17 +116,18 @@ struct SliceLoads {
       line[i] = loader.line(inside[i] ? index : 0);
     }
   }
-  __device__ void load(const Loader& loader, int k0, int k_end, float (&values)[kCount]) const {
+  __device__ void load(const Loader& loader, int k0, int k_end, Value (&values)[kCount]) const {
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
       const int k = k0 + k_of(i);
-      values[i] = inside[i] && k < k_end ? loader.load(line[i], k) : 0.0F;
+      values[i] = inside[i] && k < k_end ? loader.load(line[i], k) : Value{};
     }
   }
   template <int kWidth>
-  __device__ static void store(const float (&values)[kCount], float (&slice)[Tile::kK][kWidth]) {
+  __device__ static void store(const Loader& loader, const Value (&values)[kCount],
+                               float (&slice)[Tile::kK][kWidth]) {
 #pragma unroll
-    for (int i = 0; i < kCount; ++i) slice[k_of(i)][outer_of(i)] = values[i];
+    for (int i = 0; i < kCount; ++i) slice[k_of(i)][outer_of(i)] = value_of(loader, values[i]);
   }
 };
 
@@ -115,16 +147,16 @@ __global__ void __launch_bounds__(Tile::kThreads, kLeastBlocks)
   using LoadsB = SliceLoads<Tile, B, Tile::kN>;
   const LoadsA loads_a(a, m0, sizes.M);
   const LoadsB loads_b(b, n0, sizes.N);
-  float next_a[LoadsA::kCount];
-  float next_b[LoadsB::kCount];
+  typename LoadsA::Value next_a[LoadsA::kCount];
+  typename LoadsB::Value next_b[LoadsB::kCount];
   float sum[Tile::kThreadM][Tile::kThreadN] = {};
 
   loads_a.load(a, k_begin, k_end, next_a);
   loads_b.load(b, k_begin, k_end, next_b);
   int buffer = 0;
   for (int k0 = k_begin; k0 < k_end; k0 += Tile::kK) {
-    LoadsA::store(next_a, shared.a[buffer]);
-    LoadsB::store(next_b, shared.b[buffer]);
+    LoadsA::store(a, next_a, shared.a[buffer]);
+    LoadsB::store(b, next_b, shared.b[buffer]);
     // Also keeps this slice apart from the reads of the one before the last, which lay in the same buffer.
     __syncthreads();
     if (k0 + Tile::kK < k_end) {
@@ -165,19 +197,34 @@ __global__ void __launch_bounds__(Tile::kThreads, kLeastBlocks)
   }
 }
 
-constexpr int kSumThreads = 128;
+constexpr int kSumResults = 32, kSumSlices = 8;
 
-/// The parts of each result, added in order.
+struct SliceSums {
+  float of[kSumSlices][kSumResults];
+};
+
+/// The parts of each result: a warp adds every eighth part of 32 neighbouring results, and one of the eight
+/// warps adds what they found.
 template <class Epilogue>
-__global__ void __launch_bounds__(kSumThreads)
-    sum_parts_kernel(GemmSizes sizes, const float* parts, Epilogue epilogue) {
-  const int result = static_cast<int>(blockIdx.x) * kSumThreads + static_cast<int>(threadIdx.x);
+__global__ void __launch_bounds__(kSumResults* kSumSlices)
+    sum_parts_kernel(GemmSizes sizes, const float* __restrict__ parts, Epilogue epilogue) {
+  SliceSums& slices = shared_memory<SliceSums>();
+  const int lane = static_cast<int>(threadIdx.x) % kSumResults;
+  const int slice = static_cast<int>(threadIdx.x) / kSumResults;
+  const int result = static_cast<int>(blockIdx.x) * kSumResults + lane;
   const int results = sizes.M * sizes.N;
-  if (result >= results) return;
-  float sum = parts[result];
-  for (int split = 1; split < sizes.splits; ++split) {
-    sum += parts[static_cast<std::int64_t>(split) * results + result];
+  float sum = 0;
+  if (result < results) {
+#pragma unroll 4
+    for (int split = slice; split < sizes.splits; split += kSumSlices) {
+      sum += parts[static_cast<std::int64_t>(split) * results + result];
+    }
   }
+  slices.of[slice][lane] = sum;
+  __syncthreads();
+  if (slice > 0 || result >= results) return;
+#pragma unroll
+  for (int other = 1; other < kSumSlices; ++other) sum += slices.of[other][lane];
   epilogue(result / sizes.N, result % sizes.N, sum);
 }
 
@@ -185,10 +232,18 @@ constexpr std::int64_t ceil_divide(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
 }
 
+/// epilogue(m, n, sum of the `splits` parts of (m,n)), in a fixed order; none of them: 0.
+template <class Epilogue>
+void sum_parts(const GemmSizes& sizes, const float* parts, const Epilogue& epilogue, DeviceStream& stream) {
+  const auto blocks = static_cast<unsigned>(ceil_divide(std::int64_t{sizes.M} * sizes.N, kSumResults));
+  launch("sum_parts", sum_parts_kernel<Epilogue>, {.blocks = {blocks}, .threads = {kSumResults * kSumSlices}},
+         stream, sizes, parts, epilogue);
+}
+
 /// Large tiles where both sides fill them and there are enough; a rule of the shape alone.
 inline bool takes_large_tiles(std::int64_t M, std::int64_t N) {
   return M > SmallTile::kM && N > SmallTile::kN &&
-         ceil_divide(M, LargeTile::kM) * ceil_divide(N, LargeTile::kN) >= kBlocksToFill / 4;
+         ceil_divide(M, LargeTile::kM) * ceil_divide(N, LargeTile::kN) >= kLeastLargeTiles;
 }
 
 inline GemmSizes gemm_sizes(std::int64_t M, std::int64_t N, std::int64_t K) {
@@ -248,10 +303,7 @@ void tiled_gemm(const char* name, std::int64_t M, std::int64_t N, std::int64_t K
   } else {
     launch_tiles<SmallTile>(name, sizes, a, b, epilogue, parts, stream);
   }
-  if (parts == nullptr) return;
-  const auto blocks = static_cast<unsigned>(ceil_divide(M * N, kSumThreads));
-  launch("sum_parts", sum_parts_kernel<Epilogue>, {.blocks = {blocks}, .threads = {kSumThreads}}, stream,
-         sizes, static_cast<const float*>(parts), epilogue);
+  if (parts != nullptr) sum_parts(sizes, parts, epilogue, stream);
 }
 
 // ---- what linear layers and convolutions share
@@ -283,18 +335,6 @@ struct RowsAcrossReduction {
   __device__ __forceinline__ Line line(int outer) const { return {outer}; }
   __device__ __forceinline__ float load(const Line& line, int k) const {
     return values[static_cast<std::int64_t>(k) * width + line.outer];
-  }
-};
-
-/// d(loss)/d(result) behind a ReLU: dy where y > 0, else 0; y null: dy.
-struct MaskedGradient {
-  const float* dy;
-  const float* y;
-
-  /// Both are on their way before either is waited for.
-  __device__ __forceinline__ float at(std::int64_t i) const {
-    const float value = dy[i];
-    return y == nullptr || y[i] > 0 ? value : 0.0F;
   }
 };
 
