@@ -227,7 +227,7 @@ void conv2d_tiled_forward(const ConvolutionShape& s, const float* x, const float
                           const ConvolutionOutput& output, float* workspace, DeviceStream& stream) {
   const Products products(s);
   const Geometry g(s);
-  tiled_gemm("conv2d_tiled_forward", s.K, products.pixels, products.taps,
+  tiled_gemm("tiled_gemm(conv2d_forward)", s.K, products.pixels, products.taps,
              RowsAlongReduction{weight, static_cast<int>(products.taps)}, InputWindows{g, x},
              StorePlanes{g.by_PQ, output.y, bias, g.K, output.relu}, workspace, stream);
 }
@@ -241,7 +241,7 @@ void conv2d_tiled_input_gradient(const ConvolutionShape& s, const ConvolutionOut
                                  const float* weight, float* dx, float* workspace, DeviceStream& stream) {
   const Products products(s);
   const Geometry g(s);
-  tiled_gemm("conv2d_tiled_input_gradient", s.C, products.input_pixels, products.turned_taps,
+  tiled_gemm("tiled_gemm(conv2d_input_gradient)", s.C, products.input_pixels, products.turned_taps,
              TurnedWeights{g, weight}, GradientWindows{g, {gradient.dy, gradient.y}},
              StorePlanes{g.by_HW, dx, nullptr, g.C, false}, workspace, stream);
 }
@@ -257,9 +257,9 @@ void conv2d_tiled_weight_gradient(const ConvolutionShape& s, const float* x,
   const Products products(s);
   const Geometry g(s);
   const MaskedGradient masked{gradient.dy, gradient.y};
-  tiled_gemm("conv2d_tiled_weight_gradient", s.K, products.taps, products.pixels, GradientPlanes{g, masked},
-             InputTaps{g, x}, StoreWeights{dweight, static_cast<int>(products.taps), accumulate}, workspace,
-             stream);
+  tiled_gemm("tiled_gemm(conv2d_weight_gradient)", s.K, products.taps, products.pixels,
+             GradientPlanes{g, masked}, InputTaps{g, x},
+             StoreWeights{dweight, static_cast<int>(products.taps), accumulate}, workspace, stream);
   channel_sums(s.N, s.K, s.P() * s.Q(), masked, dbias, accumulate, stream);
 }
 

@@ -466,15 +466,15 @@ void conv2d_window_forward(const ConvolutionShape& shape, const ConvolutionInput
   const DirectSizes d(shape);
   const bool pooled = output.argmax != nullptr;
   if (d.N == 0 || (pooled && d.pooled_rows() * d.pooled_columns() == 0)) return;
-  run_planes("conv2d_window_forward", d, PlanesPlan(d, Pass::forward, pooled), ReadInput{input}, weight, bias,
-             output.relu, output.y, output.argmax, stream);
+  run_planes("conv2d_window_planes(forward)", d, PlanesPlan(d, Pass::forward, pooled), ReadInput{input},
+             weight, bias, output.relu, output.y, output.argmax, stream);
 }
 
 void conv2d_window_input_gradient(const ConvolutionShape& shape, const ConvolutionOutputGradient& gradient,
                                   const float* weight, float* dx, DeviceStream& stream) {
   const DirectSizes d(shape);
   if (d.N == 0) return;
-  run_planes("conv2d_window_input_gradient", d, PlanesPlan(d, Pass::input_gradient, false),
+  run_planes("conv2d_window_planes(input_gradient)", d, PlanesPlan(d, Pass::input_gradient, false),
              ReadGradient{gradient}, weight, nullptr, false, dx, nullptr, stream);
 }
 

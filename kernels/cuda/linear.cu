@@ -83,8 +83,9 @@ std::int64_t linear_forward_workspace(const LinearShape& s) {
 void linear_forward(const LinearShape& s, const float* x, const float* weight, const float* bias, float* y,
                     bool relu, float* workspace, DeviceStream& stream) {
   const int C = static_cast<int>(s.C);
-  tiled_gemm("linear_forward", s.N, s.K, s.C, RowsAlongReduction{x, C}, RowsAlongReduction{weight, C},
-             StoreActivation{y, bias, static_cast<int>(s.K), relu}, workspace, stream);
+  tiled_gemm("tiled_gemm(linear_forward)", s.N, s.K, s.C, RowsAlongReduction{x, C},
+             RowsAlongReduction{weight, C}, StoreActivation{y, bias, static_cast<int>(s.K), relu}, workspace,
+             stream);
 }
 
 std::int64_t linear_input_gradient_workspace(const LinearShape& s) {
@@ -94,7 +95,7 @@ std::int64_t linear_input_gradient_workspace(const LinearShape& s) {
 void linear_input_gradient(const LinearShape& s, const float* dy, const float* y, const float* weight,
                            float* dx, float* workspace, DeviceStream& stream) {
   const int C = static_cast<int>(s.C);
-  tiled_gemm("linear_input_gradient", s.N, s.C, s.K, GradientRows{{dy, y}, static_cast<int>(s.K)},
+  tiled_gemm("tiled_gemm(linear_input_gradient)", s.N, s.C, s.K, GradientRows{{dy, y}, static_cast<int>(s.K)},
              RowsAcrossReduction{weight, C}, StoreMatrix{dx, C, false}, workspace, stream);
 }
 
@@ -106,8 +107,9 @@ void linear_weight_gradient(const LinearShape& s, const float* x, const float* d
                             float* dweight, float* dbias, bool accumulate, float* workspace,
                             DeviceStream& stream) {
   const int C = static_cast<int>(s.C);
-  tiled_gemm("linear_weight_gradient", s.K, s.C, s.N, GradientColumns{{dy, y}, static_cast<int>(s.K)},
-             RowsAcrossReduction{x, C}, StoreMatrix{dweight, C, accumulate}, workspace, stream);
+  tiled_gemm("tiled_gemm(linear_weight_gradient)", s.K, s.C, s.N,
+             GradientColumns{{dy, y}, static_cast<int>(s.K)}, RowsAcrossReduction{x, C},
+             StoreMatrix{dweight, C, accumulate}, workspace, stream);
   channel_sums(s.N, s.K, 1, {dy, y}, dbias, accumulate, stream);
 }
 

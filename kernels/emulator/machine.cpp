@@ -6,6 +6,8 @@
 #include <cstring>
 #include <new>
 
+#include "kernels/emulator/kernel_budgets.h"
+
 namespace dml::emulator {
 
 thread_local constinit Thread* current_thread = nullptr;
@@ -322,6 +324,17 @@ void check_launch(const char* name, const LaunchShape& shape, bool cooperative) 
     refuse("a grid of " + std::to_string(b.x) + "x" + std::to_string(b.y) + "x" + std::to_string(b.z) +
            " blocks; a grid has 1 to 2147483647, 65535 and 65535");
   }
+  if (const KernelBudget* const budget = budget_of(name)) {
+    if (threads > budget->threads) {
+      refuse(std::to_string(threads) + " threads in a block; its launch bounds are " +
+             std::to_string(budget->threads));
+    }
+    if (const std::size_t registers = registers_of_block(*budget, threads);
+        registers > kRegistersOfAMultiprocessor) {
+      refuse("a block of " + std::to_string(threads) + " threads takes " + std::to_string(registers) +
+             " registers; a multiprocessor has " + std::to_string(kRegistersOfAMultiprocessor));
+    }
+  }
   if (shape.shared_bytes > kSharedLimit) {
     refuse(std::to_string(shape.shared_bytes) + " bytes of dynamic shared memory; at most " +
            std::to_string(kSharedLimit) + " bytes fit");
@@ -459,6 +472,11 @@ std::byte* static_shared(const void* key, std::size_t bytes) {
   if (total > kStaticSharedLimit || total + current_grid->dynamic_shared > kSharedLimit) {
     fail("too much shared memory: " + std::to_string(total) + " bytes static and " +
          std::to_string(current_grid->dynamic_shared) + " dynamic; 48 KiB static and 227 KiB together fit");
+  }
+  const KernelBudget* const budget = budget_of(current_grid->name);
+  if (budget != nullptr && total > budget->shared_bytes) {
+    fail(std::to_string(total) + " bytes of static shared memory; " + std::to_string(budget->shared_bytes) +
+         " were compiled in");
   }
   return new_shared(block, key, bytes).data;
 }

@@ -197,7 +197,8 @@ struct Grid {
 extern thread_local constinit Thread* current_thread;  ///< null outside of kernels
 extern thread_local constinit Grid* current_grid;
 
-/// Checks the launch against what a GPU would refuse; throws DeviceError.
+/// Checks the launch against what a GPU would refuse, registers and launch bounds included where ptxas has
+/// found them (kernel_budgets.h); throws DeviceError.
 void check_launch(const char* name, const LaunchShape& shape, bool cooperative);
 /// Runs all threads to their end; throws DeviceError when the kernel did what it may not.
 void run(Grid& grid);
