@@ -4,6 +4,7 @@
 
 #include "kernels/base/error.h"
 #include "kernels/cuda/conv2d_tiled.h"
+#include "kernels/cuda/conv2d_window.h"
 #include "kernels/cuda/device_backend.h"
 #include "kernels/cuda/linear.h"
 #include "kernels/cuda/pointwise.h"
@@ -37,6 +38,27 @@ TEST(KernelRules, AreBrokenBySizesBeyond31Bits) {
 
   EXPECT_EQ(device::max_pool_broken_rule({.N = 32768, .C = 64, .H = 31, .W = 32}), "");
   EXPECT_TRUE(says(device::max_pool_broken_rule({.N = 32768, .C = 64, .H = 32, .W = 32}), "2^31 elements"));
+}
+
+TEST(KernelRules, GiveWindowKernelsWhatFitsThem) {
+  const ConvolutionShape conv{.N = 2, .C = 16, .H = 30, .W = 30, .K = 16, .R = 3, .S = 3, .padding = 1};
+  EXPECT_TRUE(device::supports_conv2d_window(conv, false));
+  EXPECT_TRUE(device::supports_conv2d_window(conv, true));
+  const auto takes = [&](auto change) {
+    ConvolutionShape changed = conv;
+    change(changed);
+    return device::supports_conv2d_window(changed, true);
+  };
+  EXPECT_TRUE(takes([](ConvolutionShape& s) { s.R = s.S = 5; }));
+  EXPECT_TRUE(takes([](ConvolutionShape& s) { s.N = 58254; }));
+  EXPECT_TRUE(takes([](ConvolutionShape& s) { s.C = s.K = 512; }));
+  EXPECT_FALSE(takes([](ConvolutionShape& s) { s.R = s.S = 7; })) << "too large a filter";
+  EXPECT_FALSE(takes([](ConvolutionShape& s) { s.S = 5; })) << "not a square";
+  EXPECT_FALSE(takes([](ConvolutionShape& s) { s.stride = 2; }));
+  EXPECT_FALSE(takes([](ConvolutionShape& s) { s.dilation = 2; }));
+  EXPECT_FALSE(takes([](ConvolutionShape& s) { s.padding = 3; })) << "a border of nothing but zeros";
+  EXPECT_FALSE(takes([](ConvolutionShape& s) { s.W = 4000; })) << "no row of it fits into shared memory";
+  EXPECT_FALSE(takes([](ConvolutionShape& s) { s.K = 1 << 15; }));
 }
 
 TEST(KernelRules, AreNamedWithTheLayerWhenAStageIsCompiled) {
