@@ -94,4 +94,14 @@ __device__ __forceinline__ float gradient_at(const DirectSizes& d, const Convolu
   return behind_relu(gradient, at);
 }
 
+/// The place of the largest of a 2x2 window's values, the first on a tie; a NaN beats everything.
+__device__ __forceinline__ int winner_of(const float (&values)[4]) {
+  int best = 0;
+#pragma unroll
+  for (int o = 1; o < 4; ++o) {
+    if (values[o] > values[best] || values[o] != values[o]) best = o;
+  }
+  return best;
+}
+
 }  // namespace dml::DML_DEVICE

@@ -67,16 +67,6 @@ __device__ __forceinline__ void add_channel(const DirectSizes& d, const float* p
   }
 }
 
-/// The place of the largest of four values, the first on a tie; a NaN beats everything.
-__device__ __forceinline__ int largest_of(const float (&values)[4]) {
-  int best = 0;
-#pragma unroll
-  for (int o = 1; o < 4; ++o) {
-    if (values[o] > values[best] || values[o] != values[o]) best = o;
-  }
-  return best;
-}
-
 /// kOut: 2 with the pool, 1 without.
 template <int kOut>
 __global__ void __launch_bounds__(kMostThreads)
@@ -124,7 +114,7 @@ __global__ void __launch_bounds__(kMostThreads)
       }
       float result = sums[channel][0];
       if constexpr (kOut == 2) {
-        const int best = largest_of(sums[channel]);
+        const int best = winner_of(sums[channel]);
         result = sums[channel][best];
         winners[(local + channel) * places + place] = static_cast<std::uint8_t>(best);
       }

@@ -16,11 +16,12 @@ bool supports_window_planes(const DirectSizes& d, bool pooled);
 bool supports_window_weight_gradient(const DirectSizes& d);
 
 struct PlaneTile {
-  int planes, rows, columns;
-  int plane;  ///< floats from one plane to the next
+  int planes = 0, rows = 0, columns = 0;
+  int plane = 0;  ///< floats from one plane to the next
   Divisor by_columns, by_rows;
   Divisor by_cell_columns, by_cell_rows;  ///< the windows of a 2x2 pool that meet the tile
 
+  PlaneTile() = default;
   PlaneTile(const DirectSizes& d, int most_planes, int tile_rows, int tile_columns)
       : planes(most_planes),
         rows(tile_rows),

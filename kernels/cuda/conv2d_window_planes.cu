@@ -52,8 +52,9 @@ struct PassSizes {
         border(pass == Pass::forward ? d.padding : d.R - 1 - d.padding) {}
 };
 
-/// How a pass is shared among blocks and threads.
+/// How a pass is shared among blocks and threads, for its launcher and its kernel.
 struct PlanesPlan {
+  PassSizes sizes;
   int channels;  ///< of a thread
   int groups;    ///< of channels in a block
   int chunks;    ///< blocks along the channels
@@ -64,10 +65,12 @@ struct PlanesPlan {
   int depth;     ///< planes in shared memory at a time
   int threads;
   int filter_width, filter_pitch;  ///< of a tap: the block's channels, and the floats to the next tap
-  int winners;                     ///< bytes
+  Divisor by_line;                 ///< weights that follow each other in a filter tensor
+  PlaneTile tile;
+  int shared_floats;  ///< of the tile and the filters, or of the slices' sums in the same place
+  int winners;        ///< bytes, behind them
 
-  PlanesPlan(const DirectSizes& d, Pass pass, bool pooled) {
-    const PassSizes sizes(d, pass);
+  PlanesPlan(const DirectSizes& d, Pass pass, bool pooled) : sizes(d, pass) {
     strips = (sizes.columns + kColumns - 1) / kColumns;
     const int all_pairs = std::max(1, (sizes.rows + kRows - 1) / kRows);
     const auto threads_with = [&](int of_a_thread) {
@@ -99,28 +102,16 @@ struct PlanesPlan {
     filter_width = groups * channels;
     filter_pitch = filter_width % 4 == 0 ? filter_width + 4 : filter_width;
     winners = pooled ? filter_width * pairs * cells : 0;
-    depth = std::min(sizes.depth, many ? kDepth : kMostDepth);
-    while (depth > 1 && shared_bytes(d, pass) > kMostDirectShared) --depth;
+    const int sums = (slices - 1) * items * channels * kOutputs;
+    for (depth = std::min(sizes.depth, many ? kDepth : kMostDepth);; --depth) {
+      tile = {d, depth, pairs * kRows + d.R - 1, strips * kColumns + 4};
+      shared_floats = std::max(tile.floats() + depth * d.R * d.S * filter_pitch, sums);
+      if (depth <= 1 || shared_bytes() <= kMostDirectShared) break;
+    }
+    by_line = Divisor(std::int64_t{d.R} * d.S * (pass == Pass::forward ? depth : filter_width));
   }
-  [[nodiscard]] PlaneTile tile(const DirectSizes& d, int planes) const {
-    return {d, planes, pairs * kRows + d.R - 1, strips * kColumns + 4};
-  }
-  [[nodiscard]] int tile_floats(const DirectSizes& d) const { return tile(d, depth).floats(); }
-  [[nodiscard]] std::int64_t shared_bytes(const DirectSizes& d, Pass /*pass*/) const {
-    const std::int64_t staged = tile_floats(d) + std::int64_t{depth} * d.R * d.S * filter_pitch;
-    // The slices' sums take the same place afterwards.
-    const std::int64_t sums = std::int64_t{slices - 1} * pairs * strips * groups * channels * kOutputs;
-    return std::max(staged, sums) * 4 + winners;
-  }
+  [[nodiscard]] std::int64_t shared_bytes() const { return std::int64_t{shared_floats} * 4 + winners; }
   [[nodiscard]] std::int64_t blocks(const DirectSizes& d) const { return std::int64_t{d.N} * bands; }
-};
-
-/// The same for a kernel.
-struct PlanesShape {
-  int groups, strips, pairs, bands, slices, depth;
-  int filter_width, filter_pitch, tile_floats, shared_floats;
-  Divisor by_line;  ///< weights that follow each other
-  PassSizes sizes;
 };
 
 /// x in the forward pass.
@@ -156,7 +147,7 @@ __device__ __forceinline__ int channel_of(int groups, int group, int i) {
 /// that do: a line of them is one channel's for all planes in the forward pass, and one plane's for all
 /// channels in the backward pass. No barrier.
 template <int kSize, Pass kPass>
-__device__ __forceinline__ void stage_filters(const DirectSizes& d, const PlanesShape& shape, int first,
+__device__ __forceinline__ void stage_filters(const DirectSizes& d, const PlanesPlan& plan, int first,
                                               int planes, int first_channel, const float* __restrict__ weight,
                                               float* filters) {
   constexpr int kTaps = kSize * kSize;
@@ -165,15 +156,15 @@ __device__ __forceinline__ void stage_filters(const DirectSizes& d, const Planes
     bool inside;
     float weight;
   };
-  const int lines = kPass == Pass::forward ? shape.filter_width : planes;
+  const int lines = kPass == Pass::forward ? plan.filter_width : planes;
   const auto fetch = [&](int i) {
-    const std::uint32_t line = shape.by_line.quotient(static_cast<std::uint32_t>(i));
-    const auto in_line = static_cast<int>(shape.by_line.remainder(static_cast<std::uint32_t>(i), line));
+    const std::uint32_t line = plan.by_line.quotient(static_cast<std::uint32_t>(i));
+    const auto in_line = static_cast<int>(plan.by_line.remainder(static_cast<std::uint32_t>(i), line));
     if constexpr (kPass == Pass::forward) {
       const int channel = static_cast<int>(line);
       const bool inside = first_channel + channel < d.K && in_line < planes * kTaps;
       const int at = ((first_channel + channel) * d.C + first) * kTaps + in_line;
-      const int place = in_line < planes * kTaps ? in_line * shape.filter_pitch + channel : -1;
+      const int place = in_line < planes * kTaps ? in_line * plan.filter_pitch + channel : -1;
       return Fetched{place, inside, weight[inside ? at : 0]};
     } else {
       const int plane = static_cast<int>(line);
@@ -181,14 +172,13 @@ __device__ __forceinline__ void stage_filters(const DirectSizes& d, const Planes
       const int turned = kTaps - 1 - in_line % kTaps;
       const bool inside = first_channel + channel < d.C;
       const int at = ((first + plane) * d.C + first_channel) * kTaps + in_line;
-      return Fetched{(plane * kTaps + turned) * shape.filter_pitch + channel, inside,
-                     weight[inside ? at : 0]};
+      return Fetched{(plane * kTaps + turned) * plan.filter_pitch + channel, inside, weight[inside ? at : 0]};
     }
   };
   const auto finish = [&](const Fetched& f) {
     if (f.target >= 0) filters[f.target] = f.inside ? f.weight : 0.0F;
   };
-  in_batches<8>(lines * static_cast<int>(shape.by_line.divisor), fetch, finish);
+  in_batches<8>(lines * static_cast<int>(plan.by_line.divisor), fetch, finish);
 }
 
 /// sums += the products of one plane.
@@ -226,16 +216,6 @@ __device__ __forceinline__ void add_plane(const float* patch_start, int columns,
       }
     }
   }
-}
-
-/// The winner of a 2x2 window: the first of the largest; a NaN beats everything.
-__device__ __forceinline__ int winner_of(const float (&window)[4]) {
-  int best = 0;
-#pragma unroll
-  for (int o = 1; o < 4; ++o) {
-    if (window[o] > window[best] || window[o] != window[o]) best = o;
-  }
-  return best;
 }
 
 /// What a thread has summed for one channel goes to its plane; pooled values and their winners where asked.
@@ -278,21 +258,21 @@ __device__ __forceinline__ void store_outputs(const DirectSizes& d, const PassSi
 }
 
 /// Two bits a winner; the band's first cell begins a byte.
-__device__ __forceinline__ void pack_winners(const DirectSizes& d, const PlanesShape& shape, int sample,
+__device__ __forceinline__ void pack_winners(const DirectSizes& d, const PlanesPlan& plan, int sample,
                                              int first_channel, int first_pair, const std::uint8_t* winners,
                                              std::uint8_t* argmax) {
   const int columns = d.pooled_columns();
-  const int cells = min(shape.pairs, d.pooled_rows() - first_pair) * columns;
+  const int cells = min(plan.pairs, d.pooled_rows() - first_pair) * columns;
   if (cells <= 0) return;
   const int bytes = (cells + 3) / 4;
-  for (int i = static_cast<int>(threadIdx.x); i < shape.filter_width * bytes;
+  for (int i = static_cast<int>(threadIdx.x); i < plan.filter_width * bytes;
        i += static_cast<int>(blockDim.x)) {
     const int local = i / bytes;
     const int first = i % bytes * 4;
-    if (first_channel + local >= shape.sizes.channels) continue;
+    if (first_channel + local >= plan.sizes.channels) continue;
     int packed = 0;
     for (int cell = first; cell < min(first + 4, cells); ++cell) {
-      packed |= winners[local * shape.pairs * columns + cell] << (cell % 4 * 2);
+      packed |= winners[local * plan.pairs * columns + cell] << (cell % 4 * 2);
     }
     const std::int64_t plane = static_cast<std::int64_t>(sample) * d.K + first_channel + local;
     argmax[plane * d.argmax_plane_bytes() + first_pair * columns / 4 + i % bytes] =
@@ -303,44 +283,44 @@ __device__ __forceinline__ void pack_winners(const DirectSizes& d, const PlanesS
 /// `bias` null: none; `argmax` null: no pool.
 template <int kSize, int kChannels, class Source>
 __global__ void __launch_bounds__(kMostThreads, 2)
-    conv2d_window_planes_kernel(DirectSizes d, PlanesShape shape, PlaneTile tile, Source source,
+    conv2d_window_planes_kernel(DirectSizes d, PlanesPlan plan, Source source,
                                 const float* __restrict__ weight, const float* __restrict__ bias, bool relu,
                                 float* __restrict__ target, std::uint8_t* argmax) {
   float* const planes = dynamic_shared_memory<float>();
-  float* const filters = planes + shape.tile_floats;
-  auto* const winners = reinterpret_cast<std::uint8_t*>(planes + shape.shared_floats);
-  const int sample = static_cast<int>(blockIdx.x) / shape.bands;
-  const int first_pair = static_cast<int>(blockIdx.x) % shape.bands * shape.pairs;
-  const int first_channel = static_cast<int>(blockIdx.y) * shape.filter_width;
+  float* const filters = planes + plan.tile.floats();
+  auto* const winners = reinterpret_cast<std::uint8_t*>(planes + plan.shared_floats);
+  const int sample = static_cast<int>(blockIdx.x) / plan.bands;
+  const int first_pair = static_cast<int>(blockIdx.x) % plan.bands * plan.pairs;
+  const int first_channel = static_cast<int>(blockIdx.y) * plan.filter_width;
   const int thread = static_cast<int>(threadIdx.x);
-  const int items = shape.pairs * shape.strips * shape.groups;
+  const int items = plan.pairs * plan.strips * plan.groups;
   const int slice = thread / items;
   const int item = thread % items;
-  const int group = item % shape.groups;
-  const int strip = item / shape.groups % shape.strips;
-  const int pair = item / shape.groups / shape.strips;
-  const bool active = slice < shape.slices;
+  const int group = item % plan.groups;
+  const int strip = item / plan.groups % plan.strips;
+  const int pair = item / plan.groups / plan.strips;
+  const bool active = slice < plan.slices;
   float sums[kChannels][kOutputs] = {};
 
-  for (int first = 0; first < shape.sizes.depth; first += shape.depth) {
-    const int count = min(shape.depth, shape.sizes.depth - first);
+  for (int first = 0; first < plan.sizes.depth; first += plan.depth) {
+    const int count = min(plan.depth, plan.sizes.depth - first);
     if (first > 0) __syncthreads();  // the planes before are no longer read
-    stage_filters<kSize, Source::kPass>(d, shape, first, count, first_channel, weight, filters);
-    source.stage(d, {sample, first, first_pair * kRows - shape.sizes.border, -shape.sizes.border}, count,
-                 tile, planes);
+    stage_filters<kSize, Source::kPass>(d, plan, first, count, first_channel, weight, filters);
+    source.stage(d, {sample, first, first_pair * kRows - plan.sizes.border, -plan.sizes.border}, count,
+                 plan.tile, planes);
     __syncthreads();
     if (!active) continue;
 #pragma unroll 1
-    for (int plane = slice; plane < count; plane += shape.slices) {
+    for (int plane = slice; plane < count; plane += plan.slices) {
       add_plane<kSize, kChannels>(
-          planes + plane * tile.plane + pair * kRows * tile.columns + strip * kColumns, tile.columns,
-          filters + plane * kSize * kSize * shape.filter_pitch, shape.filter_pitch, shape.groups, group,
-          sums);
+          planes + plane * plan.tile.plane + pair * kRows * plan.tile.columns + strip * kColumns,
+          plan.tile.columns, filters + plane * kSize * kSize * plan.filter_pitch, plan.filter_pitch,
+          plan.groups, group, sums);
     }
   }
 
   // ---- the slices, added in order
-  if (shape.slices > 1) {
+  if (plan.slices > 1) {
     __syncthreads();
     float* const theirs = planes + item;
     const int stride = items;
@@ -352,7 +332,7 @@ __global__ void __launch_bounds__(kMostThreads, 2)
     }
     __syncthreads();
     if (slice == 0) {
-      for (int other = 0; other < shape.slices - 1; ++other) {
+      for (int other = 0; other < plan.slices - 1; ++other) {
 #pragma unroll
         for (int i = 0; i < kChannels * kOutputs; ++i) {
           sums[i / kOutputs][i % kOutputs] += theirs[(other * kChannels * kOutputs + i) * stride];
@@ -365,9 +345,9 @@ __global__ void __launch_bounds__(kMostThreads, 2)
   if (slice == 0) {
 #pragma unroll
     for (int i = 0; i < kChannels; ++i) {
-      const int local = channel_of<kChannels>(shape.groups, group, i);
+      const int local = channel_of<kChannels>(plan.groups, group, i);
       const int channel = first_channel + local;
-      if (channel >= shape.sizes.channels) continue;
+      if (channel >= plan.sizes.channels) continue;
       if (bias != nullptr) {
         const float b = bias[channel];
 #pragma unroll
@@ -377,40 +357,25 @@ __global__ void __launch_bounds__(kMostThreads, 2)
         }
       }
       std::uint8_t* const its_winners =
-          argmax == nullptr ? nullptr : winners + (local * shape.pairs + pair) * d.pooled_columns();
-      store_outputs(d, shape.sizes, static_cast<std::int64_t>(sample) * shape.sizes.channels + channel,
+          argmax == nullptr ? nullptr : winners + (local * plan.pairs + pair) * d.pooled_columns();
+      store_outputs(d, plan.sizes, static_cast<std::int64_t>(sample) * plan.sizes.channels + channel,
                     first_pair + pair, strip, sums[i], target, its_winners);
     }
   }
   if (argmax == nullptr) return;
   __syncthreads();
-  pack_winners(d, shape, sample, first_channel, first_pair, winners, argmax);
+  pack_winners(d, plan, sample, first_channel, first_pair, winners, argmax);
 }
 
 template <int kSize, int kChannels, class Source>
 void launch_planes(const char* name, const DirectSizes& d, const PlanesPlan& plan, const Source& source,
                    const float* weight, const float* bias, bool relu, float* target, std::uint8_t* argmax,
                    DeviceStream& stream) {
-  const std::int64_t shared = plan.shared_bytes(d, Source::kPass);
-  const PlanesShape shape{
-      .groups = plan.groups,
-      .strips = plan.strips,
-      .pairs = plan.pairs,
-      .bands = plan.bands,
-      .slices = plan.slices,
-      .depth = plan.depth,
-      .filter_width = plan.filter_width,
-      .filter_pitch = plan.filter_pitch,
-      .tile_floats = plan.tile_floats(d),
-      .shared_floats = static_cast<int>((shared - plan.winners) / 4),
-      .by_line = Divisor(std::int64_t{d.R} * d.S *
-                         (Source::kPass == Pass::forward ? plan.depth : plan.filter_width)),
-      .sizes = PassSizes(d, Source::kPass)};
   launch(name, conv2d_window_planes_kernel<kSize, kChannels, Source>,
          {.blocks = {static_cast<unsigned>(plan.blocks(d)), static_cast<unsigned>(plan.chunks)},
           .threads = {static_cast<unsigned>(plan.threads)},
-          .shared_bytes = static_cast<std::size_t>(shared)},
-         stream, d, shape, plan.tile(d, plan.depth), source, weight, bias, relu, target, argmax);
+          .shared_bytes = static_cast<std::size_t>(plan.shared_bytes())},
+         stream, d, plan, source, weight, bias, relu, target, argmax);
 }
 
 /// The variant for this filter and this much work.
@@ -435,7 +400,7 @@ void run_planes(const char* name, const DirectSizes& d, const PlanesPlan& plan, 
 bool fits(const DirectSizes& d, Pass pass, bool pooled) {
   const PlanesPlan plan(d, pass, pooled);
   return plan.strips * plan.groups <= kMostThreads && plan.threads <= kMostThreads &&
-         plan.shared_bytes(d, pass) <= kMostDirectShared && plan.blocks(d) < (std::int64_t{1} << 31) &&
+         plan.shared_bytes() <= kMostDirectShared && plan.blocks(d) < (std::int64_t{1} << 31) &&
          plan.chunks < 65536;
 }
 

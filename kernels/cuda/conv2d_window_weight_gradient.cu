@@ -37,15 +37,18 @@ __host__ __device__ constexpr int sums_of(int size) {
   return outputs_of(size) * (inputs_of(size) * size * size + 1);
 }
 
+/// How the work is shared among blocks and threads, for the launcher and the kernel.
 struct WeightGradientPlan {
   int outputs, inputs;  ///< threads along the output and the input channels of a tile
   int output_tiles, input_tiles;
   int slices;
-  int rows, bands;          ///< of a band; of a sample
-  int strips;               ///< of kColumns in a row
-  int groups, group_units;  ///< of bands
-  int threads;
   int slices_at_once;  ///< whose sums fit into shared memory together
+  int rows, bands;     ///< of a band; of a sample
+  int strips;          ///< of kColumns in a row
+  int units, groups, group_units;
+  int threads;
+  Divisor by_strips;
+  PlaneTile input, gradient;
 
   explicit WeightGradientPlan(const DirectSizes& d) {
     const auto share = [](int all, int of_a_thread) {
@@ -53,48 +56,42 @@ struct WeightGradientPlan {
     };
     outputs = share(d.K, outputs_of(d.R));
     inputs = share(d.C, inputs_of(d.R));
-    output_tiles = (d.K + tile_outputs(d) - 1) / tile_outputs(d);
-    input_tiles = (d.C + tile_inputs(d) - 1) / tile_inputs(d);
+    const int tile_outputs = outputs * outputs_of(d.R), tile_inputs = inputs * inputs_of(d.R);
+    output_tiles = (d.K + tile_outputs - 1) / tile_outputs;
+    input_tiles = (d.C + tile_inputs - 1) / tile_inputs;
     strips = (d.Q + kColumns - 1) / kColumns;
-    rows = std::max(1, d.P);
-    while (rows > 1 && staged_floats(d) * 4 > kMostDirectShared) --rows;
-    bands = (d.P + rows - 1) / rows;
-    rows = (d.P + bands - 1) / bands;
+    by_strips = Divisor(strips);
+    const auto share_rows = [&](int of_a_band) {
+      bands = (d.P + of_a_band - 1) / of_a_band;
+      rows = (d.P + bands - 1) / bands;
+      input = {d, tile_inputs, rows + d.R - 1, strips * kColumns + 4};
+      gradient = {d, tile_outputs, rows, strips * kColumns};
+    };
+    for (int most = d.P; most > 0; --most) {
+      share_rows(most);
+      if (staged_floats() * 4 <= kMostDirectShared) break;
+    }
     slices = std::clamp(kMostThreads / items(), 1, rows * strips);
     threads = (items() * slices + 31) / 32 * 32;
-    const std::int64_t units = std::int64_t{d.N} * bands;
-    const std::int64_t tiles = std::int64_t{output_tiles} * input_tiles;
-    const bool many =
-        units * tiles >= 8 * kBlocksToFill;  // two blocks on each multiprocessor hide each other's loads
-    const std::int64_t wanted =
-        std::clamp<std::int64_t>((many ? 2 : 1) * kBlocksToFill / tiles, 1, std::max<std::int64_t>(1, units));
-    group_units = static_cast<int>((units + wanted - 1) / wanted);
-    groups = group_units == 0 ? 0 : static_cast<int>((units + group_units - 1) / group_units);
     slices_at_once =
         std::clamp(static_cast<int>(kMostDirectShared / 4 / (items() * sums_of(d.R))), 1, slices);
+    // Two blocks on each multiprocessor hide each other's loads, where there is work for them.
+    const std::int64_t all = std::int64_t{d.N} * bands;
+    const std::int64_t tiles = std::int64_t{output_tiles} * input_tiles;
+    const std::int64_t fill = (all * tiles >= 8 * kBlocksToFill ? 2 : 1) * kBlocksToFill;
+    const std::int64_t wanted = std::clamp<std::int64_t>(fill / tiles, 1, std::max<std::int64_t>(1, all));
+    units = static_cast<int>(all);
+    group_units = static_cast<int>((all + wanted - 1) / wanted);
+    groups = group_units == 0 ? 0 : (units + group_units - 1) / group_units;
   }
-  [[nodiscard]] int items() const { return outputs * inputs; }
-  [[nodiscard]] int tile_outputs(const DirectSizes& d) const { return outputs * outputs_of(d.R); }
-  [[nodiscard]] int tile_inputs(const DirectSizes& d) const { return inputs * inputs_of(d.R); }
-  [[nodiscard]] PlaneTile input_tile(const DirectSizes& d) const {
-    return {d, tile_inputs(d), rows + d.R - 1, strips * kColumns + 4};
-  }
-  [[nodiscard]] PlaneTile gradient_tile(const DirectSizes& d) const {
-    return {d, tile_outputs(d), rows, strips * kColumns};
-  }
-  [[nodiscard]] std::int64_t staged_floats(const DirectSizes& d) const {
-    return std::int64_t{input_tile(d).floats()} + gradient_tile(d).floats();
+  [[nodiscard]] __host__ __device__ int items() const { return outputs * inputs; }
+  [[nodiscard]] std::int64_t staged_floats() const {
+    return std::int64_t{input.floats()} + gradient.floats();
   }
   [[nodiscard]] std::int64_t shared_bytes(const DirectSizes& d) const {
     const std::int64_t sums = slices == 1 ? 0 : std::int64_t{slices_at_once} * items() * sums_of(d.R);
-    return std::max(staged_floats(d), sums) * 4;
+    return std::max(staged_floats(), sums) * 4;
   }
-};
-
-/// The same for a kernel.
-struct WeightGradientShape {
-  int outputs, inputs, input_tiles, slices, slices_at_once, rows, bands, strips, units, group_units;
-  Divisor by_strips;
 };
 
 /// What a thread has summed; `of[i][j]` is the filter between its i-th output and its j-th input channel.
@@ -151,56 +148,54 @@ __device__ __forceinline__ float sum_at(const FilterSums<kSize>& sums, int i) {
 
 template <int kSize>
 __global__ void __launch_bounds__(kMostThreads, 2)
-    conv2d_window_weight_gradient_kernel(DirectSizes d, WeightGradientShape shape, PlaneTile input_tile,
-                                         PlaneTile gradient_tile, ConvolutionInput input,
+    conv2d_window_weight_gradient_kernel(DirectSizes d, WeightGradientPlan plan, ConvolutionInput input,
                                          ConvolutionOutputGradient gradient, float* __restrict__ workspace) {
   constexpr int kTaps = kSize * kSize;
   constexpr int kFilters = outputs_of(kSize) * inputs_of(kSize) * kTaps;
   constexpr int kSums = sums_of(kSize);
   float* const x = dynamic_shared_memory<float>();
-  float* const dz = x + input_tile.floats();
+  float* const dz = x + plan.input.floats();
   const int thread = static_cast<int>(threadIdx.x);
-  const int items = shape.outputs * shape.inputs;
+  const int items = plan.items();
   const int item = thread % items;
   const int slice = thread / items;
-  const int first_output =
-      static_cast<int>(blockIdx.y) / shape.input_tiles * shape.outputs * outputs_of(kSize);
-  const int first_input = static_cast<int>(blockIdx.y) % shape.input_tiles * shape.inputs * inputs_of(kSize);
-  const int outputs = min(shape.outputs * outputs_of(kSize), d.K - first_output);
-  const int inputs = min(shape.inputs * inputs_of(kSize), d.C - first_input);
-  const int output = item / shape.inputs;
-  const int channel = item % shape.inputs;
-  const bool active = slice < shape.slices;
+  const int first_output = static_cast<int>(blockIdx.y) / plan.input_tiles * plan.outputs * outputs_of(kSize);
+  const int first_input = static_cast<int>(blockIdx.y) % plan.input_tiles * plan.inputs * inputs_of(kSize);
+  const int outputs = min(plan.outputs * outputs_of(kSize), d.K - first_output);
+  const int inputs = min(plan.inputs * inputs_of(kSize), d.C - first_input);
+  const int output = item / plan.inputs;
+  const int channel = item % plan.inputs;
+  const bool active = slice < plan.slices;
   const bool with_bias = channel == 0 && first_input == 0;
   FilterSums<kSize> sums;
 
   // Planes of a tile beyond the last channel: nothing reads their sums, but they are read.
-  for (int i = thread + inputs * input_tile.plane; i < input_tile.floats(); i += static_cast<int>(blockDim.x))
+  for (int i = thread + inputs * plan.input.plane; i < plan.input.floats(); i += static_cast<int>(blockDim.x))
     x[i] = 0;
-  for (int i = thread + outputs * gradient_tile.plane; i < gradient_tile.floats();
+  for (int i = thread + outputs * plan.gradient.plane; i < plan.gradient.floats();
        i += static_cast<int>(blockDim.x))
     dz[i] = 0;
 
   // ---- the units of the group
-  const int first_unit = static_cast<int>(blockIdx.x) * shape.group_units;
-  const int last_unit = min(shape.units, first_unit + shape.group_units);
+  const int first_unit = static_cast<int>(blockIdx.x) * plan.group_units;
+  const int last_unit = min(plan.units, first_unit + plan.group_units);
   for (int unit = first_unit; unit < last_unit; ++unit) {
-    const int sample = unit / shape.bands;
-    const int row = unit % shape.bands * shape.rows;
+    const int sample = unit / plan.bands;
+    const int row = unit % plan.bands * plan.rows;
     if (unit > first_unit) __syncthreads();  // the unit before is no longer read
-    stage_input(d, input, {sample, first_input, row - d.padding, -d.padding}, inputs, input_tile, x);
-    stage_gradient<2>(d, gradient, {sample, first_output, row, 0}, outputs, gradient_tile, dz);
+    stage_input(d, input, {sample, first_input, row - d.padding, -d.padding}, inputs, plan.input, x);
+    stage_gradient<2>(d, gradient, {sample, first_output, row, 0}, outputs, plan.gradient, dz);
     __syncthreads();
     if (!active) continue;
-    const int places = min(shape.rows, d.P - row) * shape.strips;
+    const int places = min(plan.rows, d.P - row) * plan.strips;
 #pragma unroll 1
-    for (int place = slice; place < places; place += shape.slices) {
-      const auto down = static_cast<int>(shape.by_strips.quotient(static_cast<std::uint32_t>(place)));
-      const int across = (place - down * shape.strips) * kColumns;
-      add_pixels<kSize>(dz + output * gradient_tile.plane + down * gradient_tile.columns + across,
-                        shape.outputs * gradient_tile.plane,
-                        x + channel * input_tile.plane + down * input_tile.columns + across,
-                        shape.inputs * input_tile.plane, input_tile.columns, with_bias, sums);
+    for (int place = slice; place < places; place += plan.slices) {
+      const auto down = static_cast<int>(plan.by_strips.quotient(static_cast<std::uint32_t>(place)));
+      const int across = (place - down * plan.strips) * kColumns;
+      add_pixels<kSize>(dz + output * plan.gradient.plane + down * plan.gradient.columns + across,
+                        plan.outputs * plan.gradient.plane,
+                        x + channel * plan.input.plane + down * plan.input.columns + across,
+                        plan.inputs * plan.input.plane, plan.input.columns, with_bias, sums);
     }
   }
 
@@ -212,12 +207,12 @@ __global__ void __launch_bounds__(kMostThreads, 2)
     const bool is_bias = number >= kFilters;
     const int of_output = is_bias ? number - kFilters : number / (inputs_of(kSize) * kTaps);
     const int of_input = is_bias ? 0 : number / kTaps % inputs_of(kSize);
-    const int k = first_output + pair / shape.inputs + of_output * shape.outputs;
-    const int c = first_input + pair % shape.inputs + of_input * shape.inputs;
+    const int k = first_output + pair / plan.inputs + of_output * plan.outputs;
+    const int c = first_input + pair % plan.inputs + of_input * plan.inputs;
     if (k >= d.K || c >= d.C || (is_bias && c > 0)) return nullptr;
     return group_sums + (is_bias ? weights + k : (k * d.C + c) * kTaps + number % kTaps);
   };
-  if (shape.slices == 1) {
+  if (plan.slices == 1) {
     if (!active) return;
 #pragma unroll
     for (int i = 0; i < kSums; ++i) {
@@ -227,8 +222,8 @@ __global__ void __launch_bounds__(kMostThreads, 2)
     return;
   }
   float* const shared_sums = x;
-  for (int first = 0; first < shape.slices; first += shape.slices_at_once) {
-    const int count = min(shape.slices_at_once, shape.slices - first);
+  for (int first = 0; first < plan.slices; first += plan.slices_at_once) {
+    const int count = min(plan.slices_at_once, plan.slices - first);
     __syncthreads();  // the last unit, or the slices before, are no longer read
     if (slice >= first && slice < first + count) {
 #pragma unroll
@@ -251,23 +246,12 @@ template <int kSize>
 void launch_weight_gradient(const DirectSizes& d, const WeightGradientPlan& plan,
                             const ConvolutionInput& input, const ConvolutionOutputGradient& gradient,
                             float* workspace, DeviceStream& stream) {
-  const WeightGradientShape shape{.outputs = plan.outputs,
-                                  .inputs = plan.inputs,
-                                  .input_tiles = plan.input_tiles,
-                                  .slices = plan.slices,
-                                  .slices_at_once = plan.slices_at_once,
-                                  .rows = plan.rows,
-                                  .bands = plan.bands,
-                                  .strips = plan.strips,
-                                  .units = d.N * plan.bands,
-                                  .group_units = plan.group_units,
-                                  .by_strips = Divisor(plan.strips)};
   launch("conv2d_window_weight_gradient", conv2d_window_weight_gradient_kernel<kSize>,
          {.blocks = {static_cast<unsigned>(plan.groups),
                      static_cast<unsigned>(plan.output_tiles * plan.input_tiles)},
           .threads = {static_cast<unsigned>(plan.threads)},
           .shared_bytes = static_cast<std::size_t>(plan.shared_bytes(d))},
-         stream, d, shape, plan.input_tile(d), plan.gradient_tile(d), input, gradient, workspace);
+         stream, d, plan, input, gradient, workspace);
 }
 
 }  // namespace
