@@ -71,7 +71,7 @@ constexpr std::string_view kRun =
     R"(  --run-dir DIR            metrics.jsonl, weights.safetensors, checkpoints and result.json
                            (written last: where it is, the run succeeded). Without it nothing is
                            kept.
-  --checkpoint-every N     a checkpoint every N steps; Ctrl-C and SIGTERM always write one
+  --checkpoint-every N     a checkpoint every N steps; Ctrl-C, SIGTERM and SIGHUP write one
   --resume                 continue from the newest checkpoint in --run-dir, bit for bit on the
                            same ranks
   --save-to FILE           the final weights as safetensors, in PyTorch's layout
@@ -94,7 +94,7 @@ constexpr std::string_view kExitCodes = R"(  0     done
   74    the system refused to read or write
   75    stopped by a signal, with a checkpoint to resume from
   130   stopped by Ctrl-C without a checkpoint
-  143   stopped by SIGTERM without a checkpoint
+  143   stopped by SIGTERM or SIGHUP without a checkpoint
 
 When ranks fail, the code is that of the rank that caused it, not of those that lost a peer.
 )";

@@ -15,6 +15,7 @@
 #include "runners/launch/private_directory.h"
 #include "runners/launch/rank_process.h"
 #include "runners/launch/rank_status.h"
+#include "runners/launch/stop_request.h"
 
 namespace dml {
 namespace {
@@ -32,12 +33,8 @@ constexpr int kSignalBase = 128;  // exit code of a process that died of signal 
 class SignalQueue {
  public:
   SignalQueue() {
-    sigemptyset(&mask_);
-    for (const int signal : {SIGCHLD, SIGINT, SIGTERM}) sigaddset(&mask_, signal);
-    // Under nohup the end of the terminal is not meant to end the run.
-    struct sigaction hang_up {};
-    sigaction(SIGHUP, nullptr, &hang_up);
-    if (hang_up.sa_handler != SIG_IGN) sigaddset(&mask_, SIGHUP);
+    mask_ = stop_signals();
+    sigaddset(&mask_, SIGCHLD);
     sigprocmask(SIG_BLOCK, &mask_, &previous_);
     descriptor_ = signalfd(-1, &mask_, SFD_NONBLOCK | SFD_CLOEXEC);
     if (descriptor_ < 0) {
@@ -61,8 +58,7 @@ class SignalQueue {
     signalfd_siginfo info{};
     while (read(descriptor_, &info, sizeof(info)) == static_cast<ssize_t>(sizeof(info))) {
       const int signal = static_cast<int>(info.ssi_signo);
-      if (signal == SIGHUP) return SIGTERM;
-      if (signal != SIGCHLD) return signal;
+      if (signal != SIGCHLD) return as_stop_signal(signal);
     }
     return std::nullopt;
   }

@@ -347,7 +347,7 @@ TEST_F(EndToEnd, CtrlCWritesACheckpointThatCanBeResumed) {
 }
 
 TEST_F(EndToEnd, WithoutARunDirectoryASignalHasItsUsualCode) {
-  for (const auto& [signal, code] : {std::pair{SIGINT, 130}, {SIGTERM, 143}}) {
+  for (const auto& [signal, code] : {std::pair{SIGINT, 130}, {SIGTERM, 143}, {SIGHUP, 143}}) {
     Program program(DML_ENGINE, split(endless_run("--mode data-parallel")), variables());
     wait_for_training(2);
     program.send_signal(signal);

@@ -29,6 +29,27 @@ TEST(StopRequest, RemembersTheFirstSignal) {
   }
 }
 
+TEST(StopRequest, TakesTheEndOfTheTerminalForSigterm) {
+  const StopRequest stop;
+  kill(getpid(), SIGHUP);
+  EXPECT_EQ(stop.signal(), SIGTERM);
+  kill(getpid(), SIGHUP);  // by the kernel and by the shell
+  EXPECT_EQ(stop.exit_code(), 143);
+}
+
+TEST(StopRequest, LeavesAnIgnoredHangUpAlone) {
+  struct sigaction ignore {};
+  struct sigaction before {};
+  ignore.sa_handler = SIG_IGN;
+  sigaction(SIGHUP, &ignore, &before);
+  {
+    const StopRequest stop;
+    kill(getpid(), SIGHUP);
+    EXPECT_FALSE(stop.requested());
+  }
+  sigaction(SIGHUP, &before, nullptr);
+}
+
 TEST(StopRequest, InstallsNoHandler) {
   // A frame of a handler on top of an unusual stack pointer is what must never happen.
   const StopRequest stop;
