@@ -1,6 +1,7 @@
 #include "kernels/emulator/kernel_budgets.h"
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 namespace dml::emulator {
@@ -9,11 +10,11 @@ namespace {
 constexpr std::size_t kRegistersPerAllocation = 256;  // a warp takes whole ones
 constexpr std::size_t kWarp = 32;
 
-// One line for each variant: {kernel, registers, bytes of static shared memory, threads}.
-constexpr KernelBudget kVariants[] = {
-    // NOLINT(modernize-avoid-c-arrays): as many as the table has
-#include "kernel_budgets.inc"
-};
+// Made from the table when the build is configured, a line for each variant: {kernel, registers, bytes of
+// static shared memory, threads}.
+constexpr auto kVariants = std::to_array<KernelBudget>({
+#include <kernel_budgets.inc>
+});
 
 std::vector<KernelBudget> merged() {
   std::vector<KernelBudget> budgets;
