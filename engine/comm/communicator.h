@@ -56,6 +56,12 @@ class Communicator {
   /// Waits for the next message from `peer`, which must have exactly values.bytes() bytes: a PeerError naming
   /// both sizes if not.
   virtual void recv(View values, int peer, Stream& stream) = 0;
+  /// One message to rank `to` and one from rank `from`, neither of which waits for the other. The peers may
+  /// use send() and recv().
+  virtual void exchange(View sent, int to, View received, int from, Stream& stream) {
+    send(sent, to, stream);  // which does not wait for its receiver
+    recv(received, from, stream);
+  }
   /// Returns when every rank has called it.
   virtual void barrier(Stream& stream) = 0;
 };

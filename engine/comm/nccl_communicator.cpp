@@ -1,5 +1,6 @@
 #include "engine/comm/nccl_communicator.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <mutex>
@@ -76,6 +77,7 @@ class NcclCommunicator final : public Communicator {
   void broadcast(View values, int root, Stream& stream) override;
   void send(View values, int peer, Stream& stream) override;
   void recv(View values, int peer, Stream& stream) override;
+  void exchange(View sent, int to, View received, int from, Stream& stream) override;
   void barrier(Stream& stream) override { host_.barrier(stream); }
 
  private:
@@ -92,6 +94,11 @@ class NcclCommunicator final : public Communicator {
   /// communicator before.
   template <class Function>
   [[nodiscard]] Result settle(const Watchdog::Call& call, Function&& function);
+  /// Calls `functions` as one group of NCCL's: what they enqueue is in progress together.
+  template <class Functions>
+  [[nodiscard]] Result as_group(Functions&& functions);
+  [[nodiscard]] Result enqueue_send(View values, int peer, void* queue);
+  [[nodiscard]] Result enqueue_recv(View values, int peer, void* queue);
   void require_success(const Watchdog::Call& call, Result result) const;
   void wait_until_idle(const Watchdog::Call& call);
 
@@ -189,21 +196,15 @@ void NcclCommunicator::warm_up(Backend& backend) {
 
   {
     Watchdog::Call call(watchdog_, {.name = "the first messages by NCCL", .elements = -1});
-    const auto exchange = [&] {
+    const auto with_all = [&](const auto& note) {
       void* const queue = device_.native(*stream);
-      Result result = nccl_->group_start();
-      const auto note = [&](Result latest) {
-        if (result == Result::success && latest != Result::in_progress) result = latest;
-      };
       for (int peer = 0; peer < size(); ++peer) {
         if (peer == rank()) continue;
-        note(nccl_->send(out.slice(peer, 1).data, 1, nccl_type(out.dtype), peer, communicator_, queue));
-        note(nccl_->recv(in.slice(peer, 1).data, 1, nccl_type(in.dtype), peer, communicator_, queue));
+        note(enqueue_send(out.slice(peer, 1), peer, queue));
+        note(enqueue_recv(in.slice(peer, 1), peer, queue));
       }
-      const Result end = nccl_->group_end();
-      return result == Result::success ? end : result;
     };
-    require_success(call, settle(call, exchange));
+    require_success(call, settle(call, [&] { return as_group(with_all); }));
     call.watch(*stream);
     wait_until_idle(call);
   }
@@ -243,6 +244,24 @@ Result NcclCommunicator::settle(const Watchdog::Call& call, Function&& function)
     if (asked != Result::success) result = asked;
   }
   return result;
+}
+
+template <class Functions>
+Result NcclCommunicator::as_group(Functions&& functions) {
+  Result result = nccl_->group_start();
+  functions([&](Result latest) {
+    if (result == Result::success && latest != Result::in_progress) result = latest;
+  });
+  const Result end = nccl_->group_end();
+  return result == Result::success ? end : result;
+}
+
+Result NcclCommunicator::enqueue_send(View values, int peer, void* queue) {
+  return nccl_->send(values.data, count_of(values), nccl_type(values.dtype), peer, communicator_, queue);
+}
+
+Result NcclCommunicator::enqueue_recv(View values, int peer, void* queue) {
+  return nccl_->recv(values.data, count_of(values), nccl_type(values.dtype), peer, communicator_, queue);
 }
 
 void NcclCommunicator::require_success(const Watchdog::Call& call, Result result) const {
@@ -340,9 +359,7 @@ void NcclCommunicator::send(View values, int peer, Stream& stream) {
   check_peer(peer);
   const OperationCall operation{
       .name = "send", .elements = values.elements, .dtype = values.dtype, .preposition = "to", .peer = peer};
-  run(operation, stream, [&](void* queue) {
-    return nccl_->send(values.data, count_of(values), nccl_type(values.dtype), peer, communicator_, queue);
-  });
+  run(operation, stream, [&](void* queue) { return enqueue_send(values, peer, queue); });
 }
 
 void NcclCommunicator::recv(View values, int peer, Stream& stream) {
@@ -353,8 +370,25 @@ void NcclCommunicator::recv(View values, int peer, Stream& stream) {
                                 .dtype = values.dtype,
                                 .preposition = "from",
                                 .peer = peer};
+  run(operation, stream, [&](void* queue) { return enqueue_recv(values, peer, queue); });
+}
+
+void NcclCommunicator::exchange(View sent, int to, View received, int from, Stream& stream) {
+  DML_ASSERT(sent.memory == received.memory, "an exchange between memories of different kinds");
+  if (sent.memory == Memory::host) return host_.exchange(sent, to, received, from, stream);
+  check_peer(to);
+  check_peer(from);
+  const OperationCall operation{.name = "exchange",
+                                .elements = std::max(sent.elements, received.elements),
+                                .dtype = sent.dtype,
+                                .preposition = "to",
+                                .peer = to,
+                                .from = from};
   run(operation, stream, [&](void* queue) {
-    return nccl_->recv(values.data, count_of(values), nccl_type(values.dtype), peer, communicator_, queue);
+    return as_group([&](const auto& note) {
+      if (!sent.empty()) note(enqueue_send(sent, to, queue));
+      if (!received.empty()) note(enqueue_recv(received, from, queue));
+    });
   });
 }
 

@@ -10,9 +10,9 @@
 //                         all_gather moves bytes: a sum over what it gathered, in rank order, is the same
 //                         everywhere.
 //   send                  may wait on the device until its receiver has come, so that two ranks that each
-//                         send first and receive then on one stream would wait for ever. The memory may be
-//                         reused by what is enqueued behind it on the same stream, and by the host after
-//                         synchronize().
+//                         send first and receive then on one stream would wait for ever: exchange() does
+//                         both at once. The memory may be reused by what is enqueued behind it on the same
+//                         stream, and by the host after synchronize().
 //   sizes                 NCCL does not compare them: a receiver that expects another size than was sent gets
 //                         no answer or a wrong one.
 //   peers that die        are noticed when NCCL reports them or at the deadline, not at once.
@@ -28,8 +28,9 @@
 // alike. Graphs that hold its operations are destroyed before the communicator, and what they replay is
 // watched as a whole (watch_replay()).
 //
-// None of this has run on a GPU: tests run it against a library that stands in for NCCL, and against the real
-// one only up to its refusal to start without a GPU.
+// Tests run it against a library that stands in for NCCL, and against the real one up to its refusal to start
+// without a GPU. On a GPU it has run between two ranks that share it (docs/results/gpu-h200-first.md), but
+// for exchange().
 #pragma once
 
 #include <chrono>

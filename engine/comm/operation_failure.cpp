@@ -8,6 +8,7 @@ std::string OperationCall::text() const {
   std::string text = name;
   if (elements >= 0) text += " of " + std::to_string(elements) + " " + to_string(dtype);
   if (preposition != nullptr) text += std::string(" ") + preposition + " rank " + std::to_string(peer);
+  if (from >= 0) text += " and from rank " + std::to_string(from);
   return text;
 }
 

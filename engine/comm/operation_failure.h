@@ -18,8 +18,10 @@ struct OperationCall {
   DType dtype = DType::f32;
   const char* preposition = nullptr;  ///< "to", "from": set together with `peer`
   int peer = -1;
+  int from = -1;  ///< of an exchange, which goes to `peer`
 
-  /// "all_reduce of 51904 f32", "send of 7 i64 to rank 2", "barrier".
+  /// "all_reduce of 51904 f32", "send of 7 i64 to rank 2", "exchange of 7 f32 to rank 2 and from rank 0",
+  /// "barrier".
   [[nodiscard]] std::string text() const;
 };
 

@@ -117,10 +117,6 @@ class RankState {
   std::set<int> inputs_, forwarded_, output_gradients_, backwarded_;
 };
 
-bool is_send(Verb verb) {
-  return verb == Verb::send_activation || verb == Verb::send_gradient;
-}
-
 Verb matching_receive(Verb send) {
   return send == Verb::send_activation ? Verb::receive_activation : Verb::receive_gradient;
 }

@@ -2,6 +2,14 @@
 
 namespace dml {
 
+bool is_send(Verb verb) {
+  return verb == Verb::send_activation || verb == Verb::send_gradient;
+}
+
+bool is_receive(Verb verb) {
+  return verb == Verb::receive_activation || verb == Verb::receive_gradient;
+}
+
 std::string to_string(Verb verb) {
   switch (verb) {
     case Verb::clear_gradients:

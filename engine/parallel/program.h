@@ -35,6 +35,8 @@ struct Action {
 
 using Program = std::vector<Action>;
 
+bool is_send(Verb verb);
+bool is_receive(Verb verb);
 std::string to_string(Verb verb);
 /// "forward(2)", "send_activation(0)->1": one action as messages and traces show it.
 std::string to_string(const Action& action);

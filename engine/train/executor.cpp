@@ -250,9 +250,8 @@ const char* Executor::aggregate_name() const {
 }
 
 CommunicationRecord::Kind Executor::kind_of(Verb verb) {
-  if (verb == Verb::send_activation || verb == Verb::send_gradient) return CommunicationRecord::Kind::send;
-  if (verb == Verb::receive_activation || verb == Verb::receive_gradient)
-    return CommunicationRecord::Kind::receive;
+  if (is_send(verb)) return CommunicationRecord::Kind::send;
+  if (is_receive(verb)) return CommunicationRecord::Kind::receive;
   return CommunicationRecord::Kind::collective;
 }
 
@@ -305,20 +304,24 @@ void Executor::communicate(const Action& action, Executable& stage) {
 
 /// Sends or receives what the action names.
 void Executor::pass(const Action& action, Executable& stage) {
-  Communicator& peers = parts_.communicator;
+  const View message = message_of(action, stage);
+  if (is_send(action.verb)) {
+    parts_.communicator.send(message, action.peer, parts_.stream);
+  } else {
+    parts_.communicator.recv(message, action.peer, parts_.stream);
+  }
+}
+
+View Executor::message_of(const Action& action, Executable& stage) {
   switch (action.verb) {
     case Verb::receive_activation:
-      peers.recv(stage.input(), action.peer, parts_.stream);
-      break;
+      return stage.input();
     case Verb::receive_gradient:
-      peers.recv(stage.output_gradient(), action.peer, parts_.stream);
-      break;
+      return stage.output_gradient();
     case Verb::send_activation:
-      peers.send(stage.output(), action.peer, parts_.stream);
-      break;
+      return stage.output();
     case Verb::send_gradient:
-      peers.send(stage.input_gradient(), action.peer, parts_.stream);
-      break;
+      return stage.input_gradient();
     default:
       throw InternalError("not a message: " + to_string(action));
   }

@@ -92,11 +92,12 @@ class Executor {
   [[nodiscard]] std::string description() const;
 
  private:
+  using Actions = std::span<const Action>;  // a part of a program
   /// A program as a loop of the backend.
   struct Loop {
     std::unique_ptr<StepLoop> steps;  ///< null: run() after run()
     std::vector<int> read;            ///< the micro-batches whose sample indices it reads, in order
-    std::vector<Action> timed;        ///< what it notes times of
+    std::vector<Actions> timed;       ///< what it notes times of; several that go together share theirs
   };
   using Sizes = std::vector<std::int64_t>;  // samples of each micro-batch
 
@@ -106,7 +107,7 @@ class Executor {
                                   const CompileOptions& options);
   Loop& loop_for(const Program& program, const StepBatch& batch);
   Loop make_loop(const Program& program, const Sizes& sizes);
-  void append_parts(const Action& action, const Sizes& sizes, std::vector<StepPart>& parts);
+  void append_parts(Actions actions, const Sizes& sizes, std::vector<StepPart>& parts);
   void run_loop(Loop& loop, std::span<const StepBatch> batches, std::span<const StepState> states,
                 std::vector<StepOutcome>& outcomes);
   void record_times(const Loop& loop, std::span<const StepBatch> batches, std::span<const StepState> states,
@@ -130,6 +131,7 @@ class Executor {
   void average(const ParameterRange& bucket);
   void communicate(const Action& action, Executable& stage);
   void pass(const Action& action, Executable& stage);
+  static View message_of(const Action& action, Executable& stage);
   static void check_output(Executable& stage, StepOutcome& outcome);
 
   ExecutorParts parts_;

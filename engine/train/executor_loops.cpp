@@ -9,6 +9,16 @@
 #include "engine/train/executor.h"
 
 namespace dml {
+namespace {
+
+/// How many actions at the front go together: a send and the receive behind it, which need not wait for each
+/// other.
+std::size_t count_together(std::span<const Action> actions) {
+  const bool exchanges = actions.size() > 1 && is_send(actions[0].verb) && is_receive(actions[1].verb);
+  return exchanges ? 2 : 1;
+}
+
+}  // namespace
 
 /// What slows a rank down, and what divides the time of its phases, is the host's.
 bool Executor::may_loop() const {
@@ -56,11 +66,14 @@ Executor::Loop& Executor::loop_for(const Program& program, const StepBatch& batc
 Executor::Loop Executor::make_loop(const Program& program, const Sizes& sizes) {
   Loop loop;
   std::vector<StepPart> parts;
-  for (const Action& action : program) {
+  for (Actions rest(program); !rest.empty();) {
+    const Actions next = rest.first(count_together(rest));
+    rest = rest.subspan(next.size());
+    const Action& action = next.front();
     if (action.verb == Verb::average_parameters) return {};  // by weights that the host counts
     const std::size_t first = parts.size();
-    append_parts(action, sizes, parts);
-    if (parts[first].timed) loop.timed.push_back(action);
+    append_parts(next, sizes, parts);
+    if (parts[first].timed) loop.timed.push_back(next);
     const bool reads = action.verb == Verb::forward && !parts[first].executable->sample_indices().empty();
     if (reads) loop.read.push_back(action.micro_batch);
   }
@@ -69,12 +82,23 @@ Executor::Loop Executor::make_loop(const Program& program, const Sizes& sizes) {
   return loop;
 }
 
-/// What the action puts on the stream.
-void Executor::append_parts(const Action& action, const Sizes& sizes, std::vector<StepPart>& parts) {
+/// What one action puts on the stream, or a send and a receive together.
+void Executor::append_parts(Actions actions, const Sizes& sizes, std::vector<StepPart>& parts) {
   using Kind = StepPart::Kind;
-  const auto stage = [&]() -> Executable& {
-    return executable(action.slot, sizes[static_cast<std::size_t>(action.micro_batch)]);
+  const auto stage_of = [&](const Action& one) -> Executable& {
+    return executable(one.slot, sizes[static_cast<std::size_t>(one.micro_batch)]);
   };
+  const Action& action = actions.front();
+  const auto stage = [&]() -> Executable& { return stage_of(action); };
+  if (actions.size() == 2) {
+    const View sent = message_of(action, stage());
+    const View received = message_of(actions[1], stage_of(actions[1]));
+    parts.push_back(
+        {.enqueue = [this, sent, received, to = action.peer, from = actions[1].peer](
+                        Stream& stream) { parts_.communicator.exchange(sent, to, received, from, stream); },
+         .timed = true});
+    return;
+  }
   switch (action.verb) {
     case Verb::forward:
       parts.push_back({.kind = Kind::forward, .executable = &stage()});
@@ -157,14 +181,17 @@ void Executor::record_times(const Loop& loop, std::span<const StepBatch> batches
     parts_.timeline.begin_step(states[step].step, load_of(batches[step]));
     std::size_t at = step * per_step;
     std::int64_t since = host_time(at++);
-    for (const Action& action : loop.timed) {
-      const CommunicationRecord record{.kind = kind_of(action.verb),
-                                       .peer = action.peer,
-                                       .start_ns = host_time(at),
-                                       .end_ns = host_time(at + 1)};
-      parts_.timeline.add_compute("compute", since, record.start_ns);
-      parts_.timeline.add_communication(name_of(action.verb), record);
-      since = record.end_ns;
+    for (const Actions actions : loop.timed) {
+      const std::int64_t start = host_time(at), end = host_time(at + 1);
+      parts_.timeline.add_compute("compute", since, start);
+      for (const Action& action : actions) {  // of several the last one is given the time
+        const bool is_last = &action == &actions.back();
+        parts_.timeline.add_communication(name_of(action.verb), {.kind = kind_of(action.verb),
+                                                                 .peer = action.peer,
+                                                                 .start_ns = start,
+                                                                 .end_ns = is_last ? end : start});
+      }
+      since = end;
       at += 2;
     }
     parts_.timeline.add_compute("compute", since, host_time(at));

@@ -8,7 +8,6 @@
 
 #include "engine/comm/nccl_communicator.h"
 #include "engine/comm/staged_communicator.h"
-#include "kernels/base/shared_library.h"
 #include "tests/comm/fake_nccl.h"
 #include "tests/comm/ranks.h"
 #include "tests/comm/threaded_device.h"
@@ -21,12 +20,7 @@ constexpr milliseconds kAmple{10000};
 using Clock = std::chrono::steady_clock;
 
 FakeNccl& fake() {
-  static FakeNccl& controls = *SharedLibrary::open({.title = "the stand-in for NCCL",
-                                                    .file = "libfake_nccl.so",
-                                                    .path = DML_TEST_FAKE_NCCL,
-                                                    .wheel_folders = {},
-                                                    .installation = "build it"})
-                                   .get<FakeNccl>("fake_nccl");
+  static FakeNccl& controls = open_fake_nccl(DML_TEST_FAKE_NCCL);
   return controls;
 }
 
@@ -125,6 +119,21 @@ void check_message(Communicator& communicator, Backend& backend) {
   }
 }
 
+/// In a ring all ranks send first, so that none may wait for its receiver; the sizes differ.
+void check_exchange(Communicator& communicator, Backend& backend) {
+  const int rank = communicator.rank(), ranks = communicator.size();
+  const int next = (rank + 1) % ranks, previous = (rank + ranks - 1) % ranks;
+  const auto size_of = [](int sender) { return 51904 + 7 * sender; };
+  const std::unique_ptr<Stream> stream = backend.make_stream();
+  const DeviceValues<float> sent(backend, *stream, values_of<float>(rank, size_of(rank)));
+  const DeviceValues<float> received(backend, *stream,
+                                     std::vector<float>(static_cast<std::size_t>(size_of(previous))));
+  communicator.exchange(sent.view(), next, received.view(), previous, *stream);
+  stream->clear(sent.view());  // behind it on the stream
+  require(received.read() == values_of<float>(previous, size_of(previous)), "an exchanged message is wrong");
+  communicator.exchange(sent.view().slice(0, 0), next, received.view().slice(0, 0), previous, *stream);
+}
+
 void check_everything(Communicator& communicator, Backend& backend) {
   for (const std::int64_t count : {0, 1, 7, 51904}) {
     check_type<float>(communicator, backend, count);
@@ -134,6 +143,7 @@ void check_everything(Communicator& communicator, Backend& backend) {
     check_type<std::uint8_t>(communicator, backend, count);
   }
   check_message(communicator, backend);
+  check_exchange(communicator, backend);
   // Host memory goes to the host communicator.
   HostStream stream;
   std::vector<double> sums(3, communicator.rank() + 1.0);

@@ -208,6 +208,7 @@ FakeNccl fake_nccl{.version = 22809,
                    .unique_id = Result::success,
                    .operation = Result::success,
                    .reported = Result::success,
+                   .exchanges = 0,
                    .let_go = &let_go,
                    .living_communicators = &living_communicators};
 
@@ -285,6 +286,7 @@ Result ncclGroupStart() {
 
 Result ncclGroupEnd() {
   if (!group.open) return Result::invalid_usage;
+  if (!group.sends.empty() && !group.receives.empty()) ++fake_nccl.exchanges;
   close_group();
   return Result::success;
 }

@@ -9,6 +9,7 @@
 
 #include "engine/comm/nccl_communicator.h"
 #include "engine/train/trainer.h"
+#include "tests/comm/fake_nccl.h"
 #include "tests/engine/emulated_link.h"
 #include "tests/engine/splits.h"
 #include "tests/engine/world.h"
@@ -36,6 +37,7 @@ DeviceCommunicator stands_in_for_nccl(int /*rank*/, Communicator& host, Backend&
 struct Way {
   Split split;
   int communications = 0;  ///< of rank 0 in a step
+  int exchanges = 0;       ///< of all ranks in a step: a send and the receive behind it
 };
 
 void PrintTo(const Way& way, std::ostream* out) {
@@ -126,7 +128,12 @@ TEST_P(LoopedRanks, GiveTheBitsOfStepByStep) {
   ASSERT_TRUE(expected.compute_names.contains("forward"));
   for (const bool graphs : {true, false}) {
     SCOPED_TRACE(graphs ? "graphs" : "no graphs");
+    const int before = test::open_fake_nccl(DML_TEST_FAKE_NCCL).exchanges;
     const Trained looped = train(lenet(GetParam(), graphs), true);
+    const int first_messages = GetParam().split.options.ranks > 1 ? GetParam().split.options.ranks : 0;
+    const int exchanges = test::open_fake_nccl(DML_TEST_FAKE_NCCL).exchanges - before - first_messages;
+    // A graph of one step is used twice.
+    EXPECT_EQ(exchanges, (graphs ? 19 : 20) * GetParam().exchanges);
     EXPECT_EQ(looped.hash, expected.hash);
     EXPECT_EQ(looped.losses, expected.losses);
     EXPECT_FALSE(looped.compute_names.contains("update")) << "step by step after all";
@@ -166,9 +173,9 @@ INSTANTIATE_TEST_SUITE_P(
                       Way{{"allreduce_2", data_parallel(2, Aggregate::allreduce)}, 1},
                       Way{{"allreduce_2_accumulate_2", data_parallel(2, Aggregate::allreduce, 2)}, 1},
                       Way{{"allgather_3", data_parallel(3, Aggregate::allgather)}, 1},
-                      Way{{"conv_fc", model_parallel({2}, Schedule::sequential, 1)}, 2},
-                      Way{{"conv_fc_sequential_2", model_parallel({2}, Schedule::sequential, 2)}, 4},
-                      Way{{"cuts_1_3_gpipe_2", model_parallel({1, 3}, Schedule::gpipe, 2)}, 4}),
+                      Way{{"conv_fc", model_parallel({2}, Schedule::sequential, 1)}, 2, 1},
+                      Way{{"conv_fc_sequential_2", model_parallel({2}, Schedule::sequential, 2)}, 4, 3},
+                      Way{{"cuts_1_3_gpipe_2", model_parallel({1, 3}, Schedule::gpipe, 2)}, 4, 4}),
     [](const ::testing::TestParamInfo<Way>& p) { return p.param.split.name; });
 
 }  // namespace
