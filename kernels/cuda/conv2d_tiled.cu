@@ -1,10 +1,10 @@
 // Convolutions of any shape as tiled matrix products (tiled_gemm.cuh) whose operands are gathered where they
 // are read: nothing is unfolded in memory.
 //
-//                      M   N        K        A                      B
-//   forward            K   N P Q    C R S    weight (K, C R S)      x at (n, c, p stride + r dilation -
-//   padding, ...) input gradient     C   N H W    K R S    weight, turned         dz at (n, k, p, q) whose
-//   tap (r,s) meets (h,w) weight gradient    K   C R S    N P Q    dz (n, k, p, q)        x as in forward
+//                      M   N         K       A                        B
+//   forward            K   N P Q     C R S   weight (K, C R S)        x under the taps of each place
+//   input gradient     C   N H W     K R S   weight, turned           dz of the places whose taps meet (h,w)
+//   weight gradient    K   C R S+1   N P Q   dz (n, k, p, q)          x as in forward; ones, for the bias
 // dz is dy behind the ReLU, undone where it is read.
 #include "kernels/cuda/conv2d_tiled.h"
 #include "kernels/cuda/divisor.cuh"
@@ -181,17 +181,6 @@ struct StorePlanes {
   }
 };
 
-struct StoreWeights {
-  float* dweight;
-  int width;
-  bool accumulate;
-
-  __device__ __forceinline__ void operator()(int m, int n, float sum) const {
-    const std::int64_t i = static_cast<std::int64_t>(m) * width + n;
-    dweight[i] = accumulate ? dweight[i] + sum : sum;
-  }
-};
-
 /// The matrices of the three products.
 struct Products {
   std::int64_t pixels, input_pixels, taps, turned_taps;
@@ -214,7 +203,7 @@ std::string conv2d_tiled_broken_rule(const ConvolutionShape& s) {
   const bool fits = std::max({products.pixels, products.input_pixels, products.taps, products.turned_taps,
                               reach}) < kLargest / 2 &&
                     s.K * products.pixels < kLargest && s.C * products.input_pixels < kLargest &&
-                    s.K * products.taps < kLargest;
+                    s.K * (products.taps + 1) < kLargest;
   return fits ? "" : kTooManyElements;
 }
 
@@ -248,7 +237,7 @@ void conv2d_tiled_input_gradient(const ConvolutionShape& s, const ConvolutionOut
 
 std::int64_t conv2d_tiled_weight_gradient_workspace(const ConvolutionShape& s) {
   const Products products(s);
-  return gemm_workspace(s.K, products.taps, products.pixels);
+  return weight_gradient_workspace(s.K, products.taps, products.pixels);
 }
 
 void conv2d_tiled_weight_gradient(const ConvolutionShape& s, const float* x,
@@ -256,11 +245,9 @@ void conv2d_tiled_weight_gradient(const ConvolutionShape& s, const float* x,
                                   bool accumulate, float* workspace, DeviceStream& stream) {
   const Products products(s);
   const Geometry g(s);
-  const MaskedGradient masked{gradient.dy, gradient.y};
-  tiled_gemm("tiled_gemm(conv2d_weight_gradient)", s.K, products.taps, products.pixels,
-             GradientPlanes{g, masked}, InputTaps{g, x},
-             StoreWeights{dweight, static_cast<int>(products.taps), accumulate}, workspace, stream);
-  channel_sums(s.N, s.K, s.P() * s.Q(), masked, dbias, accumulate, stream);
+  weight_gradient_gemm("tiled_gemm(conv2d_weight_gradient)", s.K, products.taps, products.pixels,
+                       GradientPlanes{g, {gradient.dy, gradient.y}}, InputTaps{g, x}, dweight, dbias,
+                       accumulate, workspace, stream);
 }
 
 }  // namespace dml::DML_DEVICE

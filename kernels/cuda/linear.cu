@@ -3,7 +3,7 @@
 //                      M   N   K     A                B
 //   forward            N   K   C     x (N,C)          weight (K,C), read along C
 //   input gradient     N   C   K     dz (N,K)         weight (K,C), read across K
-//   weight gradient    K   C   N     dz (N,K)^T       x (N,C)
+//   weight gradient    K   C+1 N     dz (N,K)^T       x (N,C) and a column of ones, for the bias
 // dz is dy behind the ReLU, undone where it is read.
 #include "kernels/cuda/linear.h"
 #include "kernels/cuda/tiled_gemm.cuh"
@@ -57,11 +57,9 @@ struct StoreActivation {
 struct StoreMatrix {
   float* values;
   int width;
-  bool accumulate;
 
   __device__ __forceinline__ void operator()(int m, int n, float sum) const {
-    const std::int64_t i = static_cast<std::int64_t>(m) * width + n;
-    values[i] = accumulate ? values[i] + sum : sum;
+    values[static_cast<std::int64_t>(m) * width + n] = sum;
   }
 };
 
@@ -72,7 +70,7 @@ std::string linear_broken_rule(const LinearShape& s) {
     return "at most " + std::to_string(kMostRows) + " samples at a time, and as many outputs";
   }
   const bool fits =
-      supports_gemm(s.N, s.K, s.C) && supports_gemm(s.N, s.C, s.K) && supports_gemm(s.K, s.C, s.N);
+      supports_gemm(s.N, s.K, s.C) && supports_gemm(s.N, s.C, s.K) && supports_gemm(s.K, s.C + 1, s.N);
   return fits ? "" : kTooManyElements;
 }
 
@@ -96,21 +94,19 @@ void linear_input_gradient(const LinearShape& s, const float* dy, const float* y
                            float* dx, float* workspace, DeviceStream& stream) {
   const int C = static_cast<int>(s.C);
   tiled_gemm("tiled_gemm(linear_input_gradient)", s.N, s.C, s.K, GradientRows{{dy, y}, static_cast<int>(s.K)},
-             RowsAcrossReduction{weight, C}, StoreMatrix{dx, C, false}, workspace, stream);
+             RowsAcrossReduction{weight, C}, StoreMatrix{dx, C}, workspace, stream);
 }
 
 std::int64_t linear_weight_gradient_workspace(const LinearShape& s) {
-  return gemm_workspace(s.K, s.C, s.N);
+  return weight_gradient_workspace(s.K, s.C, s.N);
 }
 
 void linear_weight_gradient(const LinearShape& s, const float* x, const float* dy, const float* y,
                             float* dweight, float* dbias, bool accumulate, float* workspace,
                             DeviceStream& stream) {
-  const int C = static_cast<int>(s.C);
-  tiled_gemm("tiled_gemm(linear_weight_gradient)", s.K, s.C, s.N,
-             GradientColumns{{dy, y}, static_cast<int>(s.K)}, RowsAcrossReduction{x, C},
-             StoreMatrix{dweight, C, accumulate}, workspace, stream);
-  channel_sums(s.N, s.K, 1, {dy, y}, dbias, accumulate, stream);
+  weight_gradient_gemm(
+      "tiled_gemm(linear_weight_gradient)", s.K, s.C, s.N, GradientColumns{{dy, y}, static_cast<int>(s.K)},
+      RowsAcrossReduction{x, static_cast<int>(s.C)}, dweight, dbias, accumulate, workspace, stream);
 }
 
 }  // namespace dml::DML_DEVICE

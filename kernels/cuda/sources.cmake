@@ -14,7 +14,6 @@ set(DML_DEVICE_SOURCES
 # Kernels and their launchers.
 set(DML_KERNEL_SOURCES)
 foreach(kernel IN ITEMS
-    channel_sums.cu
     conv2d_direct_forward.cu
     conv2d_direct_input_gradient.cu
     conv2d_direct_weight_gradient.cu

@@ -342,8 +342,52 @@ __device__ __forceinline__ float with_relu(float value, bool relu) {
   return relu && value <= 0 ? 0.0F : value;  // a NaN stays one
 }
 
-/// Gradients of biases: `gradient` is (samples, channels, inner).
-void channel_sums(std::int64_t samples, std::int64_t channels, std::int64_t inner,
-                  const MaskedGradient& gradient, float* sums, bool accumulate, DeviceStream& stream);
+/// A matrix with a line of ones behind its last one: the product with dz is the gradient of the weights, and
+/// behind it that of the biases, the sums of dz.
+template <class Matrix>
+struct WithOnes {
+  static constexpr bool kAlongReduction = Matrix::kAlongReduction;
+  Matrix matrix;
+  int lines;  ///< without the ones
+
+  struct Line {
+    typename Matrix::Line line;
+    bool is_ones;
+  };
+  __device__ __forceinline__ Line line(int outer) const {
+    return {matrix.line(outer < lines ? outer : 0), outer == lines};
+  }
+  __device__ __forceinline__ float load(const Line& line, int k) const {
+    return line.is_ones ? 1.0F : matrix.load(line.line, k);
+  }
+};
+
+/// Row m of the result are the weights of output m and its bias.
+struct StoreWeightGradient {
+  float* dweight;
+  float* dbias;
+  int weights;  ///< of an output
+  bool accumulate;
+
+  __device__ __forceinline__ void operator()(int m, int n, float sum) const {
+    float* const target = n < weights ? dweight + static_cast<std::int64_t>(m) * weights + n : dbias + m;
+    *target = accumulate ? *target + sum : sum;
+  }
+};
+
+/// dweight (outputs, weights) = dz x and dbias (outputs) = the sums of dz, overwritten or added to.
+template <class Gradient, class Input>
+void weight_gradient_gemm(const char* name, std::int64_t outputs, std::int64_t weights,
+                          std::int64_t reduction, const Gradient& dz, const Input& x, float* dweight,
+                          float* dbias, bool accumulate, float* workspace, DeviceStream& stream) {
+  const int width = static_cast<int>(weights);
+  tiled_gemm(name, outputs, weights + 1, reduction, dz, WithOnes<Input>{x, width},
+             StoreWeightGradient{dweight, dbias, width, accumulate}, workspace, stream);
+}
+
+inline std::int64_t weight_gradient_workspace(std::int64_t outputs, std::int64_t weights,
+                                              std::int64_t reduction) {
+  return gemm_workspace(outputs, weights + 1, reduction);
+}
 
 }  // namespace dml::DML_DEVICE
