@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What our kernels need of a GPU, as ptxas counts it: registers, shared memory, spills.
+# What our kernels need of a GPU, as ptxas counts it: registers, shared memory, spills and arrays in local memory.
 #
 #   kernels/cuda/resources.sh           compare with kernels/cuda/resources.txt: a spill, a kernel without launch
 #                                       bounds, or more registers or shared memory than the table says is an error
@@ -41,7 +41,7 @@ measure() {  # FILE
     /^\.(visible |weak )?\.?entry|\.entry / { match($0, /_Z[A-Za-z0-9_]+/); entry = substr($0, RSTART, RLENGTH); bound[entry] = 0 }
     /^\.maxntid/ { bound[entry] = $2 + 0 }
     /Compiling entry function/ { match($0, /_Z[A-Za-z0-9_]+/); kernel = substr($0, RSTART, RLENGTH) }
-    /spill stores/ { spilled = $5 + $9 }
+    /spill stores/ { spilled = $5 + $9 > $1 ? $5 + $9 : $1 + 0 }  # an array that is not in registers is in the frame
     /Used [0-9]+ registers/ {
       registers = shared = 0
       for (i = 1; i <= NF; i++) {
