@@ -94,12 +94,19 @@ __device__ __forceinline__ float gradient_at(const DirectSizes& d, const Convolu
   return behind_relu(gradient, at);
 }
 
-/// The place of the largest of a 2x2 window's values, the first on a tie; a NaN beats everything.
-__device__ __forceinline__ int winner_of(const float (&values)[4]) {
-  int best = 0;
+/// The largest of a 2x2 window's values and its place, which takes the value along: an array indexed by what
+/// a thread has computed would lie in local memory.
+struct Winner {
+  int place;
+  float value;
+};
+
+/// The first of the largest on a tie; a NaN beats everything.
+__device__ __forceinline__ Winner winner_of(const float (&values)[4]) {
+  Winner best{.place = 0, .value = values[0]};
 #pragma unroll
   for (int o = 1; o < 4; ++o) {
-    if (values[o] > values[best] || values[o] != values[o]) best = o;
+    if (values[o] > best.value || values[o] != values[o]) best = {.place = o, .value = values[o]};
   }
   return best;
 }

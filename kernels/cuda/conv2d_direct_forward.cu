@@ -114,9 +114,9 @@ __global__ void __launch_bounds__(kMostThreads)
       }
       float result = sums[channel][0];
       if constexpr (kOut == 2) {
-        const int best = winner_of(sums[channel]);
-        result = sums[channel][best];
-        winners[(local + channel) * places + place] = static_cast<std::uint8_t>(best);
+        const Winner best = winner_of(sums[channel]);
+        result = best.value;
+        winners[(local + channel) * places + place] = static_cast<std::uint8_t>(best.place);
       }
       output.y[(static_cast<std::int64_t>(sample) * d.K + k) * places + place] = result;
     }

@@ -231,12 +231,9 @@ __device__ __forceinline__ void store_outputs(const DirectSizes& d, const PassSi
       if (pair >= d.pooled_rows() || cell >= d.pooled_columns()) continue;
       const float window[4] = {values[2 * j], values[2 * j + 1], values[kColumns + 2 * j],
                                values[kColumns + 2 * j + 1]};
-      const int best = winner_of(window);
-      float largest = window[0];
-#pragma unroll
-      for (int o = 1; o < 4; ++o) largest = best == o ? window[o] : largest;
-      target[(plane * d.pooled_rows() + pair) * d.pooled_columns() + cell] = largest;
-      winners[cell] = static_cast<std::uint8_t>(best);
+      const Winner best = winner_of(window);
+      target[(plane * d.pooled_rows() + pair) * d.pooled_columns() + cell] = best.value;
+      winners[cell] = static_cast<std::uint8_t>(best.place);
     }
     return;
   }

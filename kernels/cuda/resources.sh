@@ -70,7 +70,7 @@ for job in $(jobs -p); do wait "$job" || failed=1; done
 } >"$work/table"
 
 awk '/^#/ { next }
-     / spilled / && $5 != 0 { print "resources: spills " $5 " bytes: " $0; bad = 1 }
+     / spilled / && $5 != 0 { print "resources: " $5 " bytes in local memory: " $0; bad = 1 }
      / threads / && $7 == 0 { print "resources: states no launch bounds: " $0; bad = 1 }
      END { exit bad }' "$work/table" >&2 || failed=1
 
@@ -82,7 +82,7 @@ fi
 
 if [[ $architecture != "$table_architecture" ]]; then
   ((failed == 0)) || exit 1
-  echo "resources: $(grep -c '^ ' "$work/table") kernels on $architecture, no spills"
+  echo "resources: $(grep -c '^ ' "$work/table") kernels on $architecture, nothing in local memory"
   exit 0
 fi
 
@@ -102,4 +102,4 @@ awk '
     exit bad
   }' "$table" "$work/table" || failed=1
 ((failed == 0)) || exit 1
-echo "resources: $(grep -c '^ ' "$work/table") kernels within their budgets, no spills"
+echo "resources: $(grep -c '^ ' "$work/table") kernels within their budgets, nothing in local memory"
