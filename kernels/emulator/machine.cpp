@@ -6,7 +6,8 @@
 #include <cstring>
 #include <new>
 
-#include "kernels/emulator/kernel_budgets.h"
+#include "kernels/emulator/guarded_memory.h"
+#include "kernels/emulator/launch_gate.h"
 
 namespace dml::emulator {
 
@@ -15,25 +16,8 @@ thread_local constinit Grid* current_grid = nullptr;
 
 namespace {
 
-constexpr std::size_t kLargestBlock = 1024;
-constexpr std::size_t kStaticSharedLimit = std::size_t{48} << 10U;
-constexpr std::size_t kSharedLimit = std::size_t{227} << 10U;
-constexpr std::size_t kMostResidentThreads = 16384;  // two mappings each, and the kernel allows 65530
-constexpr unsigned kIdleRounds = 2000;               // of nothing but polling: a deadlock
+constexpr unsigned kIdleRounds = 2000;  // of nothing but polling: a deadlock
 constexpr std::align_val_t kSharedAlignment{16};
-// Around shared memory, so that a near miss hits nothing else. AddressSanitizer has red zones of its own.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr std::size_t kRedZoneBytes = 0;
-#else
-constexpr std::size_t kRedZoneBytes = 1024;
-#endif
-constexpr int kRedZone = 0xc5;
-
-bool is_untouched(const std::byte* red_zone) {
-  return std::all_of(red_zone, red_zone + kRedZoneBytes,
-                     [](std::byte byte) { return byte == std::byte{kRedZone}; });
-}
-
 /// Unwinds the fibers that an error left suspended.
 struct Cancelled {};
 
@@ -84,7 +68,7 @@ void exit_thread() {
     if (barrier) error("and its block ends with arrivals at a named barrier that nobody waited for");
   }
   for (const SharedVariable& variable : block.shared) {
-    if (is_untouched(variable.data - kRedZoneBytes) && is_untouched(variable.data + variable.bytes)) continue;
+    if (is_guard_untouched(variable.data, variable.bytes)) continue;
     error("last of its block, which wrote outside of its " + std::to_string(variable.bytes) +
           " bytes of shared memory");
   }
@@ -240,11 +224,8 @@ void join(std::shared_ptr<Meeting>& barrier, std::size_t expected, bool wait, co
 }
 
 SharedVariable& new_shared(Block& block, const void* key, std::size_t bytes) {
-  auto* const memory = static_cast<std::byte*>(::operator new[](bytes + 2 * kRedZoneBytes, kSharedAlignment));
-  std::byte* const data = memory + kRedZoneBytes;
-  std::memset(memory, kRedZone, kRedZoneBytes);
-  std::memset(data, 0xff, bytes);
-  std::memset(data + bytes, kRedZone, kRedZoneBytes);
+  std::byte* const data = new_guarded_memory(bytes, kSharedAlignment);
+  if (data == nullptr) throw std::bad_alloc();
   SharedVariable& variable = block.shared.emplace_back(SharedVariable{key, data, bytes});
   if (current_grid->observer != nullptr) current_grid->observer->shared_memory_begins(block, variable);
   return variable;
@@ -279,7 +260,7 @@ void Block::free_shared() {
     if (current_grid != nullptr && current_grid->observer != nullptr) {
       current_grid->observer->shared_memory_ends(variable);
     }
-    ::operator delete[](variable.data - kRedZoneBytes, kSharedAlignment);
+    delete_guarded_memory(variable.data, kSharedAlignment);
   }
   shared.clear();
 }
@@ -307,43 +288,6 @@ std::string text(const Thread& thread) {
   char line[128];
   std::snprintf(line, sizeof line, "block (%u,%u,%u) thread (%u,%u,%u)", b.x, b.y, b.z, t.x, t.y, t.z);
   return line;
-}
-
-void check_launch(const char* name, const LaunchShape& shape, bool cooperative) {
-  const auto refuse = [&](const std::string& rule) {
-    throw DeviceError("launch of kernel " + std::string(name) + ": " + rule);
-  };
-  const Extent b = shape.blocks;
-  const Extent t = shape.threads;
-  const std::size_t threads = std::size_t{t.x} * t.y * t.z;
-  if (threads == 0 || threads > kLargestBlock || t.z > 64) {
-    refuse("a block of " + std::to_string(t.x) + "x" + std::to_string(t.y) + "x" + std::to_string(t.z) +
-           " threads; a block has 1 to 1024 threads, at most 64 in z");
-  }
-  if (b.x == 0 || b.y == 0 || b.z == 0 || b.x > 0x7fffffffU || b.y > 65535 || b.z > 65535) {
-    refuse("a grid of " + std::to_string(b.x) + "x" + std::to_string(b.y) + "x" + std::to_string(b.z) +
-           " blocks; a grid has 1 to 2147483647, 65535 and 65535");
-  }
-  if (const KernelBudget* const budget = budget_of(name)) {
-    if (threads > budget->threads) {
-      refuse(std::to_string(threads) + " threads in a block; its launch bounds are " +
-             std::to_string(budget->threads));
-    }
-    if (const std::size_t registers = registers_of_block(*budget, threads);
-        registers > kRegistersOfAMultiprocessor) {
-      refuse("a block of " + std::to_string(threads) + " threads takes " + std::to_string(registers) +
-             " registers; a multiprocessor has " + std::to_string(kRegistersOfAMultiprocessor));
-    }
-  }
-  if (shape.shared_bytes > kSharedLimit) {
-    refuse(std::to_string(shape.shared_bytes) + " bytes of dynamic shared memory; at most " +
-           std::to_string(kSharedLimit) + " bytes fit");
-  }
-  const std::size_t blocks = std::size_t{b.x} * b.y * b.z;
-  if (cooperative && blocks * threads > kMostResidentThreads) {
-    refuse("a cooperative grid of " + std::to_string(blocks * threads) +
-           " threads; the emulator runs at most " + std::to_string(kMostResidentThreads) + " at once");
-  }
 }
 
 void run(Grid& grid) {

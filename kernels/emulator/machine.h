@@ -173,6 +173,7 @@ std::unique_ptr<Observer> make_observer();
 /// One launch while it runs.
 struct Grid {
   const char* name = "";
+  const void* kernel = nullptr;  ///< which variant of it
   dim3 dim, block;
   std::size_t dynamic_shared = 0;
   bool cooperative = false;
@@ -197,9 +198,6 @@ struct Grid {
 extern thread_local constinit Thread* current_thread;  ///< null outside of kernels
 extern thread_local constinit Grid* current_grid;
 
-/// Checks the launch against what a GPU would refuse, registers and launch bounds included where ptxas has
-/// found them (kernel_budgets.h); throws DeviceError.
-void check_launch(const char* name, const LaunchShape& shape, bool cooperative);
 /// Runs all threads to their end; throws DeviceError when the kernel did what it may not.
 void run(Grid& grid);
 

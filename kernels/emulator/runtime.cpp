@@ -1,34 +1,25 @@
 #include "kernels/cuda/runtime.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <new>
 
 #include "kernels/base/buffer.h"
+#include "kernels/emulator/guarded_memory.h"
+#include "kernels/emulator/launch_gate.h"
 
 namespace dml::emulator {
 namespace {
 
-constexpr std::size_t kRedZoneBytes = 1024;  // on both sides, a multiple of the alignment
-constexpr int kRedZone = 0xc5;
 constexpr std::byte kPoison{0xff};
 constexpr std::align_val_t kAlignment{256};
-
-constexpr auto kUntouched = [] {
-  std::array<std::byte, kRedZoneBytes> bytes{};
-  for (std::byte& byte : bytes) byte = std::byte{kRedZone};
-  return bytes;
-}();
-
-bool is_red_zone(const std::byte* bytes) {
-  return std::memcmp(bytes, kUntouched.data(), kRedZoneBytes) == 0;
-}
 
 }  // namespace
 
 Device::Device(const DeviceOptions& options)
-    : properties_{.name = "emulator", .multiprocessors = 132, .memory_bytes = options.memory_bytes},
+    : properties_{.name = "emulator",
+                  .multiprocessors = kMultiprocessors,
+                  .memory_bytes = options.memory_bytes},
       machine_(default_machine_options()),
       observer_(make_observer()),
       random_(options.seed) {
@@ -88,22 +79,23 @@ void Device::run_all() noexcept {
   }
 }
 
-void Device::run_kernel(const char* name, const LaunchShape& shape, bool cooperative,
-                        const std::function<void()>& body) {
+void Device::run_kernel(const Launch& launch) {
+  const LaunchShape& shape = launch.shape;
   Grid grid;
-  grid.name = name;
+  grid.name = launch.name;
+  grid.kernel = launch.kernel;
   grid.dim = dim3(shape.blocks.x, shape.blocks.y, shape.blocks.z);
   grid.block = dim3(shape.threads.x, shape.threads.y, shape.threads.z);
   grid.dynamic_shared = shape.shared_bytes;
-  grid.cooperative = cooperative;
+  grid.cooperative = launch.cooperative;
   grid.options = machine_;
   if (machine_.seed != 0) grid.options.seed = machine_.seed + ++launches_;
   grid.observer = observer_.get();
-  grid.body = body;
+  grid.body = launch.body;
   run(grid);
   for (const auto& [data, allocation] : allocations_) {
-    if (is_red_zone(data - kRedZoneBytes) && is_red_zone(data + allocation.bytes)) continue;
-    throw DeviceError("kernel " + std::string(name) + " wrote outside of the " +
+    if (is_guard_untouched(data, allocation.bytes)) continue;
+    throw DeviceError("kernel " + std::string(launch.name) + " wrote outside of the " +
                       std::to_string(allocation.bytes) + " bytes of " + allocation.purpose);
   }
 }
@@ -128,15 +120,10 @@ DeviceMemory::DeviceMemory(Device& device, std::size_t bytes, const std::string&
   device.throw_if_lost();
   if (bytes == 0) return;
   device.refuse_beyond_memory(bytes, purpose);
-  auto* memory =
-      static_cast<std::byte*>(::operator new[](bytes + 2 * kRedZoneBytes, kAlignment, std::nothrow));
-  if (memory == nullptr) {
+  data_ = new_guarded_memory(bytes, kAlignment);
+  if (data_ == nullptr) {
     throw OutOfMemoryError("out of memory: " + mebibytes(bytes) + " for " + purpose + " were refused");
   }
-  data_ = memory + kRedZoneBytes;
-  std::memset(memory, kRedZone, kRedZoneBytes);
-  std::fill_n(data_, bytes, kPoison);
-  std::memset(data_ + bytes, kRedZone, kRedZoneBytes);
   device.allocations_[data_] = {bytes, purpose};
   if (device.observer_) device.observer_->memory_begins(data_, bytes, purpose);
 }
@@ -158,7 +145,7 @@ DeviceMemory::~DeviceMemory() {
   device_->run_all();
   device_->allocations_.erase(data_);
   if (device_->observer_) device_->observer_->memory_ends(data_);
-  ::operator delete[](data_ - kRedZoneBytes, kAlignment);
+  delete_guarded_memory(data_, kAlignment);
 }
 
 PinnedMemory::PinnedMemory(Device& device, std::size_t bytes, const std::string& /*purpose*/)
@@ -225,12 +212,9 @@ void DeviceStream::wait(const Event& event) {
   enqueue({[state = event.state_, number] { return state->reached >= number; }, [] {}});
 }
 
-void DeviceStream::enqueue_launch(const char* name, const LaunchShape& shape, bool cooperative,
-                                  std::function<void()> body) {
-  check_launch(name, shape, cooperative);
-  enqueue({{}, [device = device_, name, shape, cooperative, body = std::move(body)] {
-             device->run_kernel(name, shape, cooperative, body);
-           }});
+void DeviceStream::enqueue_launch(Launch launch) {
+  check_launch(launch.name, budget_of(launch.name), launch.shape, launch.cooperative);
+  enqueue({{}, [device = device_, launch = std::move(launch)] { device->run_kernel(launch); }});
 }
 
 Graph::Graph(DeviceStream& stream, const std::function<void()>& enqueue) {

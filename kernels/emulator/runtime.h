@@ -28,6 +28,15 @@ namespace dml::emulator {
 
 class DeviceStream;
 
+/// A kernel with its arguments.
+struct Launch {
+  const char* name = "";
+  const void* kernel = nullptr;
+  LaunchShape shape;
+  bool cooperative = false;
+  std::function<void()> body;
+};
+
 class Device {
  public:
   explicit Device(const DeviceOptions& options);
@@ -69,8 +78,7 @@ class Device {
   Queue* pick();
   /// A copy has written memory of the device.
   void written(View target) const;
-  void run_kernel(const char* name, const LaunchShape& shape, bool cooperative,
-                  const std::function<void()>& body);
+  void run_kernel(const Launch& launch);
 
   DeviceProperties properties_;
   MachineOptions machine_;
@@ -145,8 +153,8 @@ class DeviceStream final : public Stream {
   void clear(View target) override;
   void wait(const Event& event);
 
-  void enqueue_launch(const char* name, const LaunchShape& shape, bool cooperative,
-                      std::function<void()> body);
+  /// Throws DeviceError for what a GPU would refuse.
+  void enqueue_launch(Launch launch);
   /// What a library of the device would enqueue: work of its own on the device's memory.
   void enqueue_foreign(std::function<void()> work) { enqueue({{}, std::move(work)}); }
   /// Whether a Graph is being made of what is enqueued.
@@ -178,7 +186,8 @@ void launch_as(const char* name, void (*kernel)(Parameters...), const LaunchShap
   static_assert(sizeof...(Parameters) == sizeof...(Arguments),
                 "a kernel launched with other arguments than it has");
   std::tuple<Parameters...> values(static_cast<Parameters>(std::forward<Arguments>(arguments))...);
-  stream.enqueue_launch(name, shape, cooperative, [kernel, values] { std::apply(kernel, values); });
+  stream.enqueue_launch({name, reinterpret_cast<const void*>(kernel), shape, cooperative,
+                         [kernel, values] { std::apply(kernel, values); }});
 }
 }  // namespace detail
 

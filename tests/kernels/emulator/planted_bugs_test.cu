@@ -467,20 +467,5 @@ TEST(Streams, AFailureIsForGood) {
   }
 }
 
-TEST(Launches, AreRefusedWhereAGpuWould) {
-  Device device({});
-  DeviceStream stream(device);
-  const Values x(device, stream, ramp());
-  const auto try_shape = [&](const LaunchShape& shape) { launch("add_one", add_one, shape, stream, x.as()); };
-  EXPECT_THROW(try_shape({.blocks = {1}, .threads = {1025}}), DeviceError);
-  EXPECT_THROW(try_shape({.blocks = {1}, .threads = {1, 1, 65}}), DeviceError);
-  EXPECT_THROW(try_shape({.blocks = {1}, .threads = {0}}), DeviceError);
-  EXPECT_THROW(try_shape({.blocks = {0}, .threads = {32}}), DeviceError);
-  EXPECT_THROW(try_shape({.blocks = {1, 65536}, .threads = {32}}), DeviceError);
-  EXPECT_THROW(try_shape({.blocks = {1}, .threads = {32}, .shared_bytes = 228 << 10}), DeviceError);
-  try_shape({.blocks = {kBlocks}, .threads = {kThreads}, .shared_bytes = 227 << 10});
-  stream.synchronize();
-}
-
 }  // namespace
 }  // namespace dml::emulator
