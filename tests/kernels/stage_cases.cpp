@@ -146,6 +146,9 @@ std::vector<StageCase> stage_cases() {
                         .linear(4)
                         .softmax_cross_entropy()
                         .build());
+    // Four pixels at a time, where an image has a multiple of that.
+    cases.push_back(
+        StageBuilder("gather_by_fours_linear" + batch, N, 2, 4, 5).gather(0.25, 0.5).linear(4).build());
     cases.push_back(
         StageBuilder("gather_conv" + batch, N, 1, 6, 7).gather(0.286, 0.353).convolution(3, 3, 3).build());
     cases.push_back(StageBuilder("gather_row_conv" + batch, N, 1, 6, 7)
