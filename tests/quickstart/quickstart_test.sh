@@ -70,6 +70,12 @@ touch "$build/build.ninja"
 E2
 stand_in ctest <<'E2'
 printf 'ctest %s\n' "$*" >>"$CALLS"
+if [[ $* == *-R\ skips* ]]; then
+  mkdir -p -- "$2/Testing/Temporary"
+  printf '%s\n' '[ RUN      ] Dataset.Mnist' 'dataset_test.cpp:302: Skipped' 'no folder' '[  SKIPPED ] Dataset.Mnist (0 ms)' \
+    '[  SKIPPED ] 1 test, listed below:' '[  SKIPPED ] Dataset.Mnist' >"$2/Testing/Temporary/LastTest.log"
+  exit 8
+fi
 E2
 
 # ---- one case ------------------------------------------------------------------------------------------------------
@@ -189,6 +195,14 @@ expect_no_call '-L quick'
 quickstart -- demo
 expect_code 0
 expect_no_call 'cmake --preset'
+
+case_of 'a skipped case is named with its reason, and how ctest ended is kept'
+quickstart -- test -R skips
+expect_code 8
+expect_output 'quickstart: skipped: Dataset.Mnist: no folder'
+quickstart -- test -R sampler
+expect_code 0
+expect_no_output 'skipped'
 
 case_of 'another preset has a folder of its own and no link'
 fresh_clone
