@@ -81,18 +81,31 @@ TEST(DeviceTraining, HasTheLossesOfTheCpuForAnEpoch) {
   }
 }
 
-/// Few steps, for the emulator's sake; a batch whose second convolution has large tiles.
-TEST(DeviceTraining, MnistCnnEqualsTheCpuAfter3Steps) {
+/// A model, and a rate by which every layer moves within a few steps.
+struct LargerCase {
+  std::string model;
+  double lr;
+};
+class LargerModel : public ::testing::TestWithParam<LargerCase> {};
+
+/// Few steps, for the emulator's sake; a batch whose convolutions have large tiles.
+TEST_P(LargerModel, EqualsTheCpuAfter3Steps) {
   const auto trained_on = [](Device device) {
     RunConfig config = lenet_on(device, 5);
-    config.model = "mnist-cnn";
-    config.learning_rate.lr = 0.05;
+    config.model = GetParam().model;
+    config.learning_rate.lr = GetParam().lr;
     return train_steps(config, data(), 3);
   };
   const Trained trained = trained_on(kTested);
   EXPECT_LE(relative_error(trained.parameters, trained_on(Device::cpu).parameters), kBound);
   EXPECT_GE(smallest_layer_change(trained), kLeastChange);
 }
+
+INSTANTIATE_TEST_SUITE_P(Models, LargerModel,
+                         ::testing::Values(LargerCase{"mnist-cnn", 0.05}, LargerCase{"cnn8", 0.5}),
+                         [](const ::testing::TestParamInfo<LargerCase>& p) {
+                           return p.param.model == "cnn8" ? "cnn8" : "mnist_cnn";
+                         });
 
 /// Replicas that update alone and average after every step, which is the same computation.
 ParallelOptions averaging_replicas(int ranks, Aggregate aggregate) {
@@ -114,11 +127,13 @@ TEST_P(DeviceSplit, EqualsSingleAfter10Steps) {
 
 INSTANTIATE_TEST_SUITE_P(Lenet, DeviceSplit,
                          ::testing::Values(Split{"allreduce_2", data_parallel(2, Aggregate::allreduce)},
+                                           Split{"allreduce_3", data_parallel(3, Aggregate::allreduce)},
                                            Split{"allgather_2", data_parallel(2, Aggregate::allgather)},
                                            Split{"allgather_4", data_parallel(4, Aggregate::allgather)},
                                            Split{"average_3", averaging_replicas(3, Aggregate::allreduce)},
                                            Split{"conv_fc", model_parallel({2}, Schedule::sequential, 1)},
                                            Split{"conv_fc_gpipe_3", model_parallel({2}, Schedule::gpipe, 3)},
+                                           Split{"cuts_1_3", model_parallel({1, 3}, Schedule::sequential, 1)},
                                            Split{"cuts_1_2_3",
                                                  model_parallel({1, 2, 3}, Schedule::gpipe, 4)}),
                          [](const ::testing::TestParamInfo<Split>& p) { return p.param.name; });
