@@ -44,7 +44,7 @@ void Checker::launch_begins(const Grid& grid) {
 }
 
 void Checker::launch_ends() {
-  std::erase_if(regions_, [](const auto& entry) { return entry.second.name.starts_with("shared memory"); });
+  std::erase_if(regions_, [](const auto& entry) { return entry.second.is_shared; });
   last_region_ = nullptr;
 }
 
@@ -145,7 +145,7 @@ void Checker::release(const void* address) {
 // ---- memory
 
 void Checker::memory_begins(const std::byte* data, std::size_t bytes, const std::string& purpose) {
-  regions_[data] = {data, bytes, purpose, std::vector<std::uint8_t>(bytes), {}};
+  regions_[data] = {data, bytes, purpose, std::vector<std::uint8_t>(bytes), {}, {}, false};
 }
 
 void Checker::memory_ends(const std::byte* data) {
@@ -159,10 +159,16 @@ void Checker::memory_written(const std::byte* data, std::size_t bytes) {
   const auto first = static_cast<std::size_t>(data - region->data);
   std::fill_n(region->written.begin() + static_cast<std::ptrdiff_t>(first),
               std::min(bytes, region->bytes - first), std::uint8_t{1});
+  check_turns(data, bytes, true);
+}
+
+void Checker::memory_read(const std::byte* data, std::size_t bytes) {
+  check_turns(data, bytes, false);
 }
 
 void Checker::shared_memory_begins(const Block& block, const SharedVariable& variable) {
   memory_begins(variable.data, variable.bytes, "shared memory of block " + std::to_string(block.linear));
+  regions_[variable.data].is_shared = true;
 }
 
 void Checker::shared_memory_ends(const SharedVariable& variable) {
@@ -216,7 +222,7 @@ void Checker::access(const std::byte* address, std::size_t bytes, bool writes, b
               ", which nothing has written");
     }
   }
-  if (region->words.empty()) region->words.resize((region->bytes + kWordBytes - 1) / kWordBytes);
+  if (region->words.empty()) region->words.resize(region->word_count());
   for (std::size_t byte = first; byte < first + bytes;) {
     const std::size_t word = byte / kWordBytes;
     std::uint8_t mask = 0;
@@ -227,9 +233,56 @@ void Checker::access(const std::byte* address, std::size_t bytes, bool writes, b
   }
 }
 
+// ---- the order of streams
+
+void Checker::operation_begins(std::size_t stream, const StreamClock& after) {
+  turn_ = {static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(after[stream])};
+  after_ = after;
+}
+
+bool Checker::comes_after(Turn other) const {
+  return other.number == 0 || (other.stream < after_.size() && after_[other.stream] >= other.number);
+}
+
+void Checker::check_turns(const std::byte* data, std::size_t bytes, bool writes) {
+  Region* const region = region_of(data);
+  if (region == nullptr || bytes == 0) return;
+  const auto first = static_cast<std::size_t>(data - region->data);
+  const std::size_t last = std::min(first + bytes, region->bytes) - 1;
+  for (std::size_t word = first / kWordBytes; word <= last / kWordBytes; ++word)
+    check_turn(*region, word, writes);
+}
+
+void Checker::check_turn(Region& region, std::size_t word, bool writes) {
+  if (region.turns.empty()) region.turns.resize(region.word_count());
+  Turns& turns = region.turns[word];
+  if (turns.write == turn_) return;  // whoever is not ordered meets that write
+  if (!comes_after(turns.write)) report_turn(region, word, turns.write, true, writes);
+  if (writes) {
+    for (const Turn& read : turns.reads) {
+      if (!comes_after(read)) report_turn(region, word, read, false, writes);
+    }
+    turns = {turn_, {}};
+    return;
+  }
+  Turn& kept = comes_after(turns.reads[0]) ? turns.reads[0] : turns.reads[1];
+  kept = turn_;
+}
+
+void Checker::report_turn(const Region& region, std::size_t word, Turn other, bool other_writes,
+                          bool writes) const {
+  const std::string message = "race: stream " + std::to_string(turn_.stream) + " " + verb(writes) +
+                              " offset " + std::to_string(word * kWordBytes) + " of " + region.name +
+                              ", which stream " + std::to_string(other.stream) + " " + verb(other_writes) +
+                              " with neither an event nor the host in between";
+  if (current_thread != nullptr) abandon(message);
+  throw DeviceError("a copy: " + message);
+}
+
 // ---- races
 
 void Checker::check_word(Region& region, std::size_t index, std::uint8_t mask, bool writes, bool is_atomic) {
+  if (!region.is_shared) check_turn(region, index, writes);
   Word& word = region.words[index];
   if (word.launch != launch_) {
     word = {};

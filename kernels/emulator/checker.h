@@ -3,8 +3,9 @@
 //   memory     an access outside of device memory, in its red zones, or to another thread's stack
 //   values     a read of shared or device memory that nothing has written
 //   races      two accesses to the same bytes, one of them a write, that nothing orders, in a block or
-//   between
-//              blocks, whether these ran at the same time or one after the other
+//              between blocks, whether these ran at the same time or one after the other
+//   streams    the same of launches and copies on different streams, by words of 4 bytes: what orders them is
+//              an event between the streams, or a host that waited for the one before it enqueued the other
 //
 // Order is tracked exactly, by vector clocks over (block, thread): barriers and __syncwarp join the clocks of
 // those who meet; a fence before an atomic write and one after an atomic read of the same address carry a
@@ -14,8 +15,7 @@
 //
 // Kernels report their accesses when they are compiled with -fsanitize=thread and linked with tsan_hooks.cpp
 // instead of that sanitizer's library: the CMake target dml_emulator_checked. Not seen: memcpy, accesses far
-// outside of all device memory, and accesses of different launches, which streams order (their order is
-// shuffled instead).
+// outside of all device memory, and what a library does by itself on the device.
 #pragma once
 
 #include <cstddef>
@@ -50,8 +50,10 @@ class Checker final : public Observer {
   void atomic(const void* address, bool reads, bool writes) override;
   void acquire(const void* address) override;
   void release(const void* address) override;
+  void operation_begins(std::size_t stream, const StreamClock& after) override;
   void memory_begins(const std::byte* data, std::size_t bytes, const std::string& purpose) override;
   void memory_ends(const std::byte* data) override;
+  void memory_read(const std::byte* data, std::size_t bytes) override;
   void memory_written(const std::byte* data, std::size_t bytes) override;
 
   void access(const std::byte* address, std::size_t bytes, bool writes, bool is_atomic);
@@ -89,12 +91,24 @@ class Checker final : public Observer {
     Access writes[4];  ///< by the lowest byte that they wrote
     Access reads[4];
   };
+  /// An operation of a stream; number 0: none.
+  struct Turn {
+    std::uint32_t stream = 0, number = 0;
+    bool operator==(const Turn& other) const = default;
+  };
+  /// Which operations have touched a word: the last that wrote it, and since then two that read it.
+  struct Turns {
+    Turn write, reads[2];
+  };
   struct Region {
     const std::byte* data = nullptr;
     std::size_t bytes = 0;
     std::string name;
     std::vector<std::uint8_t> written;  ///< of each byte
     std::vector<Word> words;            ///< of each 4 bytes, made at the first access
+    std::vector<Turns> turns;           ///< likewise, of device memory
+    bool is_shared = false;
+    [[nodiscard]] std::size_t word_count() const { return (bytes + 3) / 4; }
   };
 
   ThreadState& state_of(const Thread& thread);
@@ -104,6 +118,10 @@ class Checker final : public Observer {
   static std::shared_ptr<const Clock> join(const std::shared_ptr<const Clock>& a,
                                            const std::shared_ptr<const Clock>& b);
   void join_points(ThreadState& state, const Points& points, bool gpu_scope);
+  [[nodiscard]] bool comes_after(Turn other) const;
+  void check_turn(Region& region, std::size_t word, bool writes);
+  void check_turns(const std::byte* data, std::size_t bytes, bool writes);
+  void report_turn(const Region& region, std::size_t word, Turn other, bool other_writes, bool writes) const;
   void check_word(Region& region, std::size_t word, std::uint8_t mask, bool writes, bool is_atomic);
   [[noreturn]] void report_race(const Region& region, std::size_t word, const Access& other,
                                 bool other_writes, bool writes) const;
@@ -111,6 +129,8 @@ class Checker final : public Observer {
   std::map<const std::byte*, Region> regions_;  ///< by their first byte
   Region* last_region_ = nullptr;
   std::uint32_t launch_ = 0;
+  Turn turn_;          ///< the operation that runs
+  StreamClock after_;  ///< what orders it
   std::uint64_t fences_ = 0;
   std::size_t block_threads_ = 0;
   dim3 grid_, block_;

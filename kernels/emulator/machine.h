@@ -138,6 +138,9 @@ struct Block {
   void free_shared();
 };
 
+/// For each stream, by number, how many of its operations something comes after.
+using StreamClock = std::vector<std::uint64_t>;
+
 /// Called by the machine while a launch runs, so that accesses can be checked against what orders them.
 class Observer {
  public:
@@ -158,9 +161,13 @@ class Observer {
   virtual void acquire(const void* address) = 0;
   virtual void release(const void* address) = 0;
 
-  // Between launches: memory of the device.
+  // Between launches: operations of streams, and memory of the device.
+  /// The operation after[stream] of that stream begins, a launch or a copy; streams, events and the host
+  /// order it after those that `after` counts.
+  virtual void operation_begins(std::size_t stream, const StreamClock& after) = 0;
   virtual void memory_begins(const std::byte* data, std::size_t bytes, const std::string& purpose) = 0;
   virtual void memory_ends(const std::byte* data) = 0;
+  virtual void memory_read(const std::byte* data, std::size_t bytes) = 0;
   virtual void memory_written(const std::byte* data, std::size_t bytes) = 0;
 };
 

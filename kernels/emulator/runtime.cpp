@@ -14,6 +14,11 @@ namespace {
 constexpr std::byte kPoison{0xff};
 constexpr std::align_val_t kAlignment{256};
 
+void join(StreamClock& clock, const StreamClock& other) {
+  if (clock.size() < other.size()) clock.resize(other.size());
+  for (std::size_t i = 0; i < other.size(); ++i) clock[i] = std::max(clock[i], other[i]);
+}
+
 }  // namespace
 
 Device::Device(const DeviceOptions& options)
@@ -48,6 +53,13 @@ Device::Queue* Device::pick() {
   return ready.empty() ? nullptr : ready[random_() % ready.size()];
 }
 
+void Device::begin(Queue& queue, const Operation& operation) {
+  join(queue.clock, operation.after);
+  if (queue.clock.size() <= queue.number) queue.clock.resize(queue.number + 1);
+  ++queue.clock[queue.number];
+  if (observer_) observer_->operation_begins(queue.number, queue.clock);
+}
+
 void Device::run_until(const std::function<bool()>& done) {
   throw_if_lost();
   while (!done()) {
@@ -55,6 +67,7 @@ void Device::run_until(const std::function<bool()>& done) {
     if (queue == nullptr) throw DeviceError("deadlock: every stream waits for an event that nobody records");
     const Operation operation = std::move(queue->operations.front());
     queue->operations.pop_front();
+    begin(*queue, operation);
     try {
       operation.run();
     } catch (const std::exception& error) {
@@ -74,6 +87,7 @@ void Device::run_all() noexcept {
         return std::all_of(queues_.begin(), queues_.end(),
                            [](const Queue* queue) { return queue->operations.empty(); });
       });
+      for (const Queue* const queue : queues_) join(host_, queue->clock);
     }
   } catch (...) {  // NOLINT: failure_ keeps it
   }
@@ -97,6 +111,12 @@ void Device::run_kernel(const Launch& launch) {
     if (is_guard_untouched(data, allocation.bytes)) continue;
     throw DeviceError("kernel " + std::string(launch.name) + " wrote outside of the " +
                       std::to_string(allocation.bytes) + " bytes of " + allocation.purpose);
+  }
+}
+
+void Device::reads(View source) const {
+  if (observer_ && source.memory == Memory::device) {
+    observer_->memory_read(static_cast<const std::byte*>(source.data), source.bytes());
   }
 }
 
@@ -159,15 +179,20 @@ PinnedMemory::~PinnedMemory() {
 
 void Event::record(DeviceStream& stream) {
   const std::uint64_t number = ++state_->recorded;
-  stream.enqueue({{}, [state = state_, number] { state->reached = std::max(state->reached, number); }});
+  stream.enqueue({{}, [state = state_, number, queue = &stream.queue_] {
+                    state->reached = std::max(state->reached, number);
+                    state->clock = queue->clock;
+                  }});
 }
 
 void Event::synchronize() {
   const std::uint64_t number = state_->recorded;
   device_->run_until([&] { return state_->reached >= number; });
+  join(device_->host_, state_->clock);
 }
 
 DeviceStream::DeviceStream(Device& device) : device_(&device) {
+  queue_.number = device.streams_made_++;
   device.queues_.push_back(&queue_);
 }
 
@@ -181,6 +206,7 @@ void DeviceStream::enqueue(Device::Operation operation) {
   if (queue_.recording != nullptr) {
     queue_.recording->push_back(std::move(operation));
   } else {
+    if (device_->observer_) operation.after = device_->host_;
     queue_.operations.push_back(std::move(operation));
   }
 }
@@ -188,12 +214,14 @@ void DeviceStream::enqueue(Device::Operation operation) {
 void DeviceStream::synchronize() {
   if (queue_.recording != nullptr) throw DeviceError("the host waits for a stream that is being recorded");
   device_->run_until([this] { return queue_.operations.empty(); });
+  join(device_->host_, queue_.clock);
 }
 
 void DeviceStream::copy(View source, View target) {
   DML_ASSERT(source.bytes() == target.bytes(), "a copy between views of different sizes");
   if (source.empty()) return;
   enqueue({{}, [device = device_, source, target] {
+             device->reads(source);
              std::memcpy(target.data, source.data, source.bytes());
              device->written(target);
            }});
@@ -209,7 +237,8 @@ void DeviceStream::clear(View target) {
 
 void DeviceStream::wait(const Event& event) {
   const std::uint64_t number = event.state_->recorded;
-  enqueue({[state = event.state_, number] { return state->reached >= number; }, [] {}});
+  enqueue({[state = event.state_, number] { return state->reached >= number; },
+           [state = event.state_, queue = &queue_] { join(queue->clock, state->clock); }});
 }
 
 void DeviceStream::enqueue_launch(Launch launch) {

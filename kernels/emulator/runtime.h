@@ -59,10 +59,13 @@ class Device {
   struct Operation {
     std::function<bool()> ready;  ///< empty: always
     std::function<void()> run;
+    StreamClock after = {};  ///< what the host had waited for when it was enqueued; only for an observer
   };
   struct Queue {
+    std::size_t number = 0;
     std::deque<Operation> operations;
     std::vector<Operation>* recording = nullptr;  ///< of a Graph that is being made
+    StreamClock clock;                            ///< of the last operation that has begun
   };
   struct Allocation {
     std::size_t bytes = 0;
@@ -76,7 +79,9 @@ class Device {
   void run_until(const std::function<bool()>& done);
   void run_all() noexcept;
   Queue* pick();
-  /// A copy has written memory of the device.
+  void begin(Queue& queue, const Operation& operation);
+  /// A copy reads or has written memory, maybe of the device.
+  void reads(View source) const;
   void written(View target) const;
   void run_kernel(const Launch& launch);
 
@@ -85,6 +90,8 @@ class Device {
   std::unique_ptr<Observer> observer_;
   std::mt19937_64 random_;
   std::vector<Queue*> queues_;
+  std::size_t streams_made_ = 0;
+  StreamClock host_;  ///< what the host has waited for
   std::map<const std::byte*, Allocation> allocations_;
   std::uint64_t launches_ = 0;
   std::string failure_;
@@ -137,6 +144,7 @@ class Event {
   struct State {
     std::uint64_t recorded = 0;  ///< how often record() was called
     std::uint64_t reached = 0;   ///< the last of those that a stream has reached
+    StreamClock clock;           ///< of what came before it
   };
   Device* device_;
   std::shared_ptr<State> state_;

@@ -11,6 +11,10 @@
 #include "tests/kernels/stage_cases.h"
 #include "tests/kernels/stage_inputs.h"
 
+#if defined(DML_TEST_CHECKED)
+#include "kernels/emulator/checker.h"
+#endif
+
 #if defined(DML_TEST_CUDA)
 #define DML_TESTED_DEVICE cuda
 #else
@@ -23,6 +27,13 @@ namespace {
 constexpr std::int64_t kBatch = 5;
 constexpr std::int64_t kSamples = 40;
 constexpr std::size_t kSteps = 21;  // one graph of 16 steps and five of one
+
+std::unique_ptr<Backend> make_backend(const DeviceOptions& options) {
+#if defined(DML_TEST_CHECKED)
+  emulator::check_all_launches();
+#endif
+  return DML_TESTED_DEVICE::make_backend(options);
+}
 
 StageCase small_model() {
   return StageBuilder("small_model", kBatch, 1, 12, 12)
@@ -45,7 +56,7 @@ class Training {
   /// `passes`: forward and backward passes of a step, all by the same executable.
   Training(bool use_graphs, std::uint64_t seed, OptimizerOptions::Rule rule, std::size_t passes = 1)
       : passes_(passes),
-        backend_(DML_TESTED_DEVICE::make_backend({.id = 0, .use_graphs = use_graphs, .seed = seed})),
+        backend_(make_backend({.id = 0, .use_graphs = use_graphs, .seed = seed})),
         stream_(backend_->make_stream()),
         values_(backend_->allocate(stage_.arena_elements, "parameters")),
         gradients_(backend_->allocate(stage_.arena_elements, "gradients")),

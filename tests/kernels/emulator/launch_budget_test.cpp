@@ -58,6 +58,8 @@ class LaunchObserver final : public emulator::Observer {
   void memory_begins(const std::byte* /*data*/, std::size_t /*bytes*/,
                      const std::string& /*purpose*/) override {}
   void memory_ends(const std::byte* /*data*/) override {}
+  void operation_begins(std::size_t /*stream*/, const emulator::StreamClock& /*after*/) override {}
+  void memory_read(const std::byte* /*data*/, std::size_t /*bytes*/) override {}
   void memory_written(const std::byte* /*data*/, std::size_t /*bytes*/) override {}
 };
 
