@@ -39,22 +39,23 @@ Finding find_cpu(const Environment& environment) {
 }
 
 std::vector<Finding> find_gpus(const Environment& environment) {
+  const bool has_cuda = environment.least_compute.has_value();
   const NvidiaInventory inventory = environment.find_gpus();
   std::vector<Finding> findings;
   if (inventory.devices.empty()) {
     findings.push_back({false, "GPU", inventory.problem + "; runs use the CPU"});
   }
   for (const NvidiaDevice& device : inventory.devices) {
-    findings.push_back(
-        {true, "GPU",
-         device.name + ", compute capability " + std::to_string(device.compute_major) + "." +
-             std::to_string(device.compute_minor) + ", " +
-             decimal(static_cast<double>(device.memory_bytes) / (1 << 30), 1) +
-             " GiB; the driver speaks CUDA " + inventory.driver_api +
-             (environment.has_cuda ? "" : "; this build has no CUDA backend and uses the CPU")});
+    findings.push_back({true, "GPU",
+                        device.name + ", compute capability " + device.compute.text() + ", " +
+                            decimal(static_cast<double>(device.memory_bytes) / (1 << 30), 1) +
+                            " GiB; the driver speaks CUDA " + inventory.driver_api +
+                            (has_cuda ? "" : "; this build has no CUDA backend and uses the CPU")});
   }
   findings.push_back(
-      {environment.has_cuda, "CUDA backend", environment.has_cuda ? "built" : "not built: no nvcc"});
+      {has_cuda, "CUDA backend",
+       has_cuda ? "built, for compute capability " + environment.least_compute->text() + " and newer"
+                : "not built: no nvcc"});
   const std::string toolkit = cuda_toolkit_version();
   findings.push_back({!toolkit.empty(), "CUDA toolkit",
                       toolkit.empty() ? "none when this program was built; not needed on the CPU"

@@ -128,7 +128,8 @@ std::string overview(const Environment& environment) {
       "dml_engine " + std::string(version()) + " trains convolutional networks on one device or many.\n\n";
   text += "  CPU   " + cpu_name() + ", " + cores + "\n";
   text += "  GPU   " + gpus.describe() +
-          (gpus.devices.empty() || environment.has_cuda ? "" : "; this build has no CUDA backend") + "\n";
+          (gpus.devices.empty() || environment.least_compute ? "" : "; this build has no CUDA backend") +
+          "\n";
   text += "  data  " +
           (folder.empty() ? "no data set found (see `help data`); synthetic data stands in"
                           : dataset + " in " + folder) +

@@ -134,7 +134,7 @@ int main(int argc, char** argv) {
   // A reader that went away is an error when it is written to, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
   dml::Environment environment = dml::read_environment(argc > 0 ? argv[0] : "");
-  environment.has_cuda = dml::has_cuda_backend();
+  environment.least_compute = dml::least_compute_capability();
   int exit_code = 0;
   try {
     const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);

@@ -29,8 +29,8 @@ int gpu_of(const RunConfig& config, int local_rank) {
   return config.gpus[place];
 }
 
-bool has_cuda_backend() {
-  return cuda::is_built();
+std::optional<ComputeCapability> least_compute_capability() {
+  return cuda::least_compute_capability();
 }
 
 }  // namespace dml

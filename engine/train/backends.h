@@ -2,9 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "engine/run/run_config.h"
 #include "kernels/base/backend.h"
+#include "kernels/base/compute_capability.h"
 
 namespace dml {
 
@@ -15,7 +17,7 @@ std::unique_ptr<Backend> make_backend(const RunConfig& config, int local_rank);
 /// The GPU of the rank that is `local_rank` on its host, among those that its process may see.
 int gpu_of(const RunConfig& config, int local_rank);
 
-/// Whether this program can run on NVIDIA GPUs at all.
-bool has_cuda_backend();
+/// Of the oldest NVIDIA GPUs that this program can run on; none: on no NVIDIA GPU at all.
+std::optional<ComputeCapability> least_compute_capability();
 
 }  // namespace dml

@@ -4,8 +4,8 @@
 
 namespace dml::cuda {
 
-bool is_built() {
-  return false;
+std::optional<ComputeCapability> least_compute_capability() {
+  return std::nullopt;
 }
 
 std::unique_ptr<Backend> make_backend(const DeviceOptions& /*options*/) {

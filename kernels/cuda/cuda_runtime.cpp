@@ -2,12 +2,14 @@
 #include <cstdio>
 
 #include "kernels/base/buffer.h"
+#include "kernels/cuda/device_backend.h"
 #include "kernels/cuda/runtime.h"
 
 namespace dml::cuda {
 namespace {
 
-constexpr int kLeastComputeMajor = 8;  // Ampere: cp.async and TF32 tensor cores
+constexpr ComputeCapability kLeastComputeCapability{DML_LEAST_COMPUTE_CAPABILITY / 10,
+                                                    DML_LEAST_COMPUTE_CAPABILITY % 10};
 constexpr std::size_t kStaticSharedLimit = std::size_t{48} << 10U;
 
 /// The last error that somebody was told of. A sticky one comes back from every later call.
@@ -31,6 +33,10 @@ void report(cudaError_t error, const char* call) noexcept {
 
 }  // namespace
 
+std::optional<ComputeCapability> least_compute_capability() {
+  return kLeastComputeCapability;
+}
+
 void check(cudaError_t error, const std::string& call) {
   if (error == cudaSuccess) return;
   static_cast<void>(cudaGetLastError());  // a sticky one stays all the same
@@ -43,6 +49,11 @@ void check(cudaError_t error, const std::string& call) {
     case cudaErrorSystemDriverMismatch:
     case cudaErrorSystemNotReady:
       throw UnavailableError(what);
+    case cudaErrorNoKernelImageForDevice:
+      throw UnavailableError(what +
+                             "; build it with the GPU's compute capability in -D DML_CUDA_ARCHITECTURES");
+    case cudaErrorMemoryAllocation:
+      throw OutOfMemoryError(what);
     default:
       throw DeviceError(what);
   }
@@ -67,11 +78,10 @@ Device::Device(const DeviceOptions& options) : id_(options.id) {
   }
   cudaDeviceProp properties{};
   check(cudaGetDeviceProperties(&properties, id_), "cudaGetDeviceProperties");
-  if (properties.major < kLeastComputeMajor) {
-    throw UnavailableError("GPU " + std::to_string(id_) + " (" + properties.name +
-                           ") has compute capability " + std::to_string(properties.major) + "." +
-                           std::to_string(properties.minor) + ", and the kernels need at least " +
-                           std::to_string(kLeastComputeMajor) + ".0; use another one, or --device cpu");
+  const std::string problem = too_old({properties.major, properties.minor}, kLeastComputeCapability);
+  if (!problem.empty()) {
+    throw UnavailableError("GPU " + std::to_string(id_) + " (" + properties.name + ") " + problem +
+                           ", use another one, or --device cpu");
   }
   make_current();
   properties_ = {.name = properties.name,

@@ -15,13 +15,13 @@
 
 namespace dml::cuda {
 
-/// Throws UnavailableError or DeviceError naming `call` when `error` is not success.
+/// Throws UnavailableError, OutOfMemoryError or DeviceError naming `call` when `error` is not success.
 void check(cudaError_t error, const std::string& call);
 
 /// Makes its device the calling thread's current one; every object below works on it.
 class Device {
  public:
-  /// Throws UnavailableError: no driver, no such device, a compute capability below 8.0.
+  /// Throws UnavailableError: no driver, no such device, a compute capability below what was built.
   explicit Device(const DeviceOptions& options);
   [[nodiscard]] const DeviceProperties& properties() const { return properties_; }
   void make_current() const;

@@ -94,12 +94,6 @@ class DeviceBackend final : public Backend {
 
 }  // namespace
 
-#if !defined(DML_EMULATOR)
-bool is_built() {
-  return true;
-}
-#endif
-
 std::unique_ptr<Backend> make_backend(const DeviceOptions& options) {
   return std::make_unique<DeviceBackend>(options);
 }

@@ -6,16 +6,18 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "kernels/base/backend.h"
+#include "kernels/base/compute_capability.h"
 #include "kernels/cuda/device_options.h"
 
 namespace dml {
 
 namespace cuda {
-/// Whether this program has the CUDA backend at all.
-bool is_built();
-/// Throws UnavailableError when there is no driver or no such GPU.
+/// Of the oldest GPUs that this build has kernels for; none: it has no CUDA backend at all.
+std::optional<ComputeCapability> least_compute_capability();
+/// Throws UnavailableError when there is no driver, no such GPU, or one that is too old.
 std::unique_ptr<Backend> make_backend(const DeviceOptions& options);
 }  // namespace cuda
 

@@ -12,7 +12,6 @@ namespace dml {
 namespace {
 
 constexpr std::int64_t kLargestDeviceId = 1023;
-constexpr int kLeastComputeMajor = 8;  // as the kernels need it
 
 /// What the same job is on the CPU: ranks instead of devices.
 std::string line_on_cpu(const FlagReader& flags, std::span<const std::string> words,
@@ -61,16 +60,12 @@ std::vector<int> read_gpu_list(FlagReader& flags, const std::string& device) {
   return {ids.begin(), ids.end()};
 }
 
-bool can_compute(const NvidiaDevice& device) {
-  return device.compute_major >= kLeastComputeMajor;
-}
-
 /// What is wrong with the GPUs that a run asks for, as half a sentence; empty when nothing is. `gpus` are the
 /// ids of
 /// --gpus, or empty for the first `ranks` GPUs.
 std::string problem_with(const NvidiaInventory& inventory, const Environment& environment,
                          const std::vector<int>& gpus) {
-  if (!environment.has_cuda) {
+  if (!environment.least_compute) {
     return "this build has no CUDA backend; this machine has " + inventory.describe();
   }
   if (inventory.devices.empty()) return "this machine has " + inventory.describe();
@@ -81,11 +76,8 @@ std::string problem_with(const NvidiaInventory& inventory, const Environment& en
              ", numbered from 0";
     }
     const NvidiaDevice& device = inventory.devices[static_cast<std::size_t>(id)];
-    if (!can_compute(device)) {
-      return "GPU " + std::to_string(id) + " (" + device.name + ") has compute capability " +
-             std::to_string(device.compute_major) + "." + std::to_string(device.compute_minor) +
-             ", and the kernels need at least " + std::to_string(kLeastComputeMajor) + ".0";
-    }
+    const std::string problem = too_old(device.compute, *environment.least_compute);
+    if (!problem.empty()) return "GPU " + std::to_string(id) + " (" + device.name + ") " + problem;
   }
   return {};
 }
@@ -109,7 +101,7 @@ DeviceChoice read_device(FlagReader& flags, std::span<const std::string> words,
 
   const std::vector<int> gpus = read_gpu_list(flags, word);
   const bool asked = word == "cuda" || !gpus.empty();
-  if (!asked && !environment.has_cuda) {
+  if (!asked && !environment.least_compute) {
     flags.note("device", "cpu", source, "this build has no CUDA backend");
     return {Device::cpu, {}};
   }

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
+#include "kernels/base/compute_capability.h"
 #include "runners/launch/contract.h"
 #include "runners/launch/nvidia.h"
 
@@ -14,7 +16,8 @@ struct Environment {
   std::string program = "dml_engine";  ///< as the user calls it, for the lines that messages suggest
   Variables variables;
   int usable_cores = 1;
-  bool has_cuda = false;  ///< this program was built with the CUDA backend
+  /// Of the oldest GPUs that this program has kernels for; none: it was built without the CUDA backend.
+  std::optional<ComputeCapability> least_compute = std::nullopt;
   std::function<NvidiaInventory()> find_gpus = find_nvidia_devices;  ///< slow; asked only when a GPU matters
 };
 

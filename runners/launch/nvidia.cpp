@@ -70,8 +70,8 @@ NvidiaInventory find_nvidia_devices() {
     if (device_name(name.data(), static_cast<int>(name.size()) - 1, ordinal) == 0) device.name = name.data();
     std::size_t bytes = 0;
     if (total_memory(&bytes, ordinal) == 0) device.memory_bytes = static_cast<std::int64_t>(bytes);
-    attribute(&device.compute_major, kComputeCapabilityMajor, ordinal);
-    attribute(&device.compute_minor, kComputeCapabilityMinor, ordinal);
+    attribute(&device.compute.major, kComputeCapabilityMajor, ordinal);
+    attribute(&device.compute.minor, kComputeCapabilityMinor, ordinal);
     inventory.devices.push_back(device);
   }
   return inventory;

@@ -5,12 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "kernels/base/compute_capability.h"
+
 namespace dml {
 
 struct NvidiaDevice {
   std::string name;
   std::int64_t memory_bytes = 0;
-  int compute_major = 0, compute_minor = 0;
+  ComputeCapability compute = {};
 };
 
 struct NvidiaInventory {

@@ -499,14 +499,15 @@ INSTANTIATE_TEST_SUITE_P(
                     BadLine{"--cuda-graph no", ExitCode::usage, {"on or off"}},
                     BadLine{"--kernels cudnn", ExitCode::usage, {"auto, custom or library"}}));
 
-/// A machine with `count` H100, and one old GPU behind them.
+/// A machine with `count` H100, and two older GPUs behind them; a build for H100 and newer.
 Environment machine_with_gpus(int count, bool has_cuda) {
   Environment machine = plain_machine();
-  machine.has_cuda = has_cuda;
+  if (has_cuda) machine.least_compute = {9, 0};
   machine.find_gpus = [count] {
     std::vector<NvidiaDevice> devices(static_cast<std::size_t>(count),
-                                      {.name = "H100", .memory_bytes = 0, .compute_major = 9});
-    devices.push_back({.name = "P100", .memory_bytes = 0, .compute_major = 6});
+                                      {.name = "H100", .memory_bytes = 0, .compute = {9, 0}});
+    devices.push_back({.name = "P100", .memory_bytes = 0, .compute = {6, 0}});
+    devices.push_back({.name = "A100", .memory_bytes = 0, .compute = {8, 0}});
     return NvidiaInventory{"", "13.0", devices};
   };
   return machine;
@@ -516,7 +517,8 @@ TEST(Parse, FoundDevicesAreNamedWhenTheBuildCannotUseThem) {
   const Refusal result = refusal(split("--gpus 0,1"), machine_with_gpus(2, false));
   EXPECT_EQ(result.code, ExitCode::unavailable);
   EXPECT_NE(result.message.find("no CUDA backend"), std::string::npos) << result.message;
-  EXPECT_NE(result.message.find("3 NVIDIA devices: H100, H100, P100"), std::string::npos) << result.message;
+  EXPECT_NE(result.message.find("4 NVIDIA devices: H100, H100, P100, A100"), std::string::npos)
+      << result.message;
 }
 
 TEST(Parse, GpusAreRanks) {
@@ -557,12 +559,18 @@ struct GpuRefusal {
 
 TEST(Parse, ImpossibleGpusAreRefused) {
   const std::vector<GpuRefusal> cases = {
-      {"--gpus 5", ExitCode::unavailable, {"there is no GPU 5", "3 NVIDIA devices", "--device cpu"}},
-      {"--gpus 2", ExitCode::unavailable, {"GPU 2 (P100)", "6.0", "8.0"}},
+      {"--gpus 5", ExitCode::unavailable, {"there is no GPU 5", "4 NVIDIA devices", "--device cpu"}},
+      {"--gpus 2",
+       ExitCode::unavailable,
+       {"GPU 2 (P100) has compute capability 6.0, and the kernels need at least 8.0. The same job"}},
+      {"--gpus 3",
+       ExitCode::unavailable,
+       {"GPU 3 (A100) has compute capability 8.0, and this build has kernels for 9.0 and newer",
+        "-D DML_CUDA_ARCHITECTURES=80"}},
       {"--gpus 0,1", ExitCode::usage, {"--gpus 0,1 needs --mode", "--mode data-parallel"}},
       {"--mode single --gpus 0,1", ExitCode::usage, {"--gpus 0,1", "--mode data-parallel"}},
       {"--mode model-parallel --gpus 0,1,0", ExitCode::usage, {"--gpus 0,1,0", "2 stages"}},
-      {"--mode data-parallel --ranks 4", ExitCode::unavailable, {"4 ranks", "--gpus 0,1,2,0"}},
+      {"--mode data-parallel --ranks 5", ExitCode::unavailable, {"5 ranks", "--gpus 0,1,2,3,0"}},
       {"--precision fp64", ExitCode::usage, {"--precision fp64", "--device is cuda"}},
   };
   for (const GpuRefusal& expected : cases) {
