@@ -19,6 +19,10 @@ Executor::Executor(const ExecutorParts& parts, const Dataset& dataset)
       normalization_{dataset.mean, dataset.stddev},
       training_(parts.optimizer != nullptr),
       slowness_(parts.slow, parts.rank) {
+  if (may_loop()) {  // before the executables, which take what is left
+    start_values_ = parts_.backend.allocate(parts_.parameters.values.elements, "a copy of the parameters");
+    start_state_ = parts_.backend.allocate(parts_.optimizer_state.elements, "a copy of the optimizer state");
+  }
   if (parts_.aggregate != Aggregate::allgather || parts_.topology.replicas == 1) return;
   std::int64_t largest = 0;
   for (const ParameterRange& bucket : parts_.buckets) largest = std::max(largest, bucket.count);
@@ -26,42 +30,49 @@ Executor::Executor(const ExecutorParts& parts, const Dataset& dataset)
       parts_.backend.allocate(largest * parts_.topology.replicas, "all ranks' copies of a gradient bucket");
 }
 
-Executable& Executor::executable(int slot, std::int64_t samples) {
-  std::unique_ptr<Executable>& entry = executables_[{slot, samples}];
-  if (!entry) {
-    const std::vector<Operation> operations =
-        lower(parts_.model, parts_.layout, parts_.topology.stage(parts_.rank), samples, normalization_);
-    const CompileOptions options{.training = training_,
-                                 .input_gradient = training_ && !parts_.topology.is_first_stage(parts_.rank),
-                                 .kernels = parts_.kernels,
-                                 .window = may_loop() ? kLargestWindow : 1};
-    try {
-      entry = parts_.backend.compile(operations, parts_.parameters, data_, options);
-    } catch (const OutOfMemoryError& error) {
-      say_what_fits(error, samples, options);
-    }
-  }
-  return *entry;
+std::unique_ptr<Executable> Executor::compile(std::int64_t samples) {
+  const std::vector<Operation> operations =
+      lower(parts_.model, parts_.layout, parts_.topology.stage(parts_.rank), samples, normalization_);
+  const CompileOptions options{.training = training_,
+                               .input_gradient = training_ && !parts_.topology.is_first_stage(parts_.rank),
+                               .kernels = parts_.kernels,
+                               .window = may_loop() ? kLargestWindow : 1};
+  return parts_.backend.compile(operations, parts_.parameters, data_, options);
 }
 
-/// The largest half, quarter, ... of `samples` that the backend has room for, found by trying.
-void Executor::say_what_fits(const OutOfMemoryError& error, std::int64_t samples,
-                             const CompileOptions& options) {
-  const std::string layer_samples = std::to_string(samples) + " samples at a time: ";
-  for (std::int64_t fewer = samples / 2; fewer > 0; fewer /= 2) {
-    try {
-      const std::vector<Operation> operations =
-          lower(parts_.model, parts_.layout, parts_.topology.stage(parts_.rank), fewer, normalization_);
-      static_cast<void>(parts_.backend.compile(operations, parts_.parameters, data_, options));
-    } catch (const OutOfMemoryError&) {
-      continue;
-    }
-    const std::int64_t slices = (samples + fewer - 1) / fewer;
-    throw OutOfMemoryError(layer_samples + error.what() + ". " + std::to_string(fewer) +
-                           " at a time fit: a --batch " + std::to_string(slices) +
-                           " times smaller, or the same one in more slices (--accumulate, --micro-batches)");
+Executable& Executor::executable(int slot, std::int64_t samples) {
+  const auto known = executables_.find({slot, samples});
+  if (known != executables_.end()) return *known->second;
+  try {
+    return *executables_.emplace(std::pair(slot, samples), compile(samples)).first->second;
+  } catch (const OutOfMemoryError& error) {
+    say_what_fits(error, samples);
   }
-  throw OutOfMemoryError(layer_samples + error.what() + ". Not even one fits beside what is there already");
+}
+
+std::int64_t Executor::largest_fitting(std::int64_t samples) {
+  for (; samples > 0; samples /= 2) {
+    if (executables_.contains({0, samples})) break;
+    try {
+      executables_.emplace(std::pair(0, samples), compile(samples));
+      break;
+    } catch (const OutOfMemoryError&) {  // NOLINT: half of them, then
+    }
+  }
+  return samples;
+}
+
+/// What fits is found by trying.
+void Executor::say_what_fits(const OutOfMemoryError& error, std::int64_t samples) {
+  const std::string what = std::to_string(samples) + " samples at a time: " + error.what() + ". ";
+  const std::int64_t fewer = largest_fitting(samples / 2);
+  if (fewer == 0) {
+    const std::string advice = training_ ? "" : "; training with a smaller --batch leaves more room";
+    throw OutOfMemoryError(what + "Not even one fits beside what is there already" + advice);
+  }
+  const std::int64_t batch = fewer * parts_.topology.replicas * parts_.slices;
+  throw OutOfMemoryError(what + std::to_string(fewer) + " at a time fit: --batch " + std::to_string(batch) +
+                         ", or the same batch in more slices (--accumulate, --micro-batches)");
 }
 
 void Executor::prepare(const Program& program, std::span<const std::vector<std::int64_t>> micro_batches) {

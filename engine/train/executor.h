@@ -49,6 +49,7 @@ struct ExecutorParts {
   const SlowOptions* slow = nullptr;
   View optimizer_state = {};  ///< averaged with the weights, whole slots of the arena's size
   bool local_steps = false;   ///< replicas update with their own samples alone
+  int slices = 1;             ///< of a replica's share of a batch, one after the other
 };
 
 /// What a step found on this rank. Losses are known to the last stage only.
@@ -65,6 +66,10 @@ class Executor {
 
   /// Compiles what the program needs for micro-batches of these sizes, ahead of the first step.
   void prepare(const Program& program, std::span<const std::vector<std::int64_t>> micro_batches);
+
+  /// The largest of `samples`, half of it, a quarter, ... that the backend has room to compute at a time; 0:
+  /// not even one. It stays compiled.
+  std::int64_t largest_fitting(std::int64_t samples);
 
   /// Runs one step. batch.micro_batches[m] are the indices of the samples of micro-batch m in the data set,
   /// the same on every stage of a replica. Without any samples in the batch there is nothing to do.
@@ -103,8 +108,8 @@ class Executor {
 
   [[nodiscard]] double load_of(const StepBatch& batch) const;
   Executable& executable(int slot, std::int64_t samples);
-  [[noreturn]] void say_what_fits(const OutOfMemoryError& error, std::int64_t samples,
-                                  const CompileOptions& options);
+  [[nodiscard]] std::unique_ptr<Executable> compile(std::int64_t samples);
+  [[noreturn]] void say_what_fits(const OutOfMemoryError& error, std::int64_t samples);
   Loop& loop_for(const Program& program, const StepBatch& batch);
   Loop make_loop(const Program& program, const Sizes& sizes);
   void append_parts(Actions actions, const Sizes& sizes, std::vector<StepPart>& parts);

@@ -201,10 +201,6 @@ void Executor::record_times(const Loop& loop, std::span<const StepBatch> batches
 }
 
 void Executor::keep_start() {
-  if (start_values_.view.empty()) {
-    start_values_ = parts_.backend.allocate(parts_.parameters.values.elements, "a copy of the parameters");
-    start_state_ = parts_.backend.allocate(parts_.optimizer_state.elements, "a copy of the optimizer state");
-  }
   parts_.stream.copy(parts_.parameters.values, start_values_.view);
   parts_.stream.copy(parts_.optimizer_state, start_state_.view);
   start_counts_ = since_average_;

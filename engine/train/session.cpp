@@ -85,7 +85,8 @@ Session::Session(const RunConfig& config, Backend& backend, Communicator& commun
                       .ledger = &ledger_,
                       .slow = config.slow ? &*config.slow : nullptr,
                       .optimizer_state = optimizer_state_.values(),
-                      .local_steps = config.parallel.local_steps > 0};
+                      .local_steps = config.parallel.local_steps > 0,
+                      .slices = slices_per_step(config.parallel)};
   train_executor_ = std::make_unique<Executor>(parts, data.train);
   parts.optimizer = nullptr;
   parts.ledger = nullptr;
@@ -151,6 +152,24 @@ Executor::ProgramOf Session::program_of() {
   return [this](const StepBatch& batch) -> const Program& { return program_for(batch); };
 }
 
+/// Where memory is short half of kEvaluationBatch, or a quarter, ...: as many as every rank has room for,
+/// since stages hand each other whole batches.
+std::int64_t Session::evaluation_batch() {
+  if (evaluation_batch_ > 0) return evaluation_batch_;
+  const std::int64_t share = (data_.test.samples + topology_.replicas - 1) / topology_.replicas;
+  const std::int64_t wanted = std::min(kEvaluationBatch, share);
+  const std::int64_t mine = test_executor_->largest_fitting(wanted);
+  std::vector<double> fit;  // at each size, the ranks that have room for it
+  for (std::int64_t size = wanted; size > 0; size /= 2) fit.push_back(size <= mine ? 1 : 0);
+  communicator_.all_reduce(view_of(std::span(fit)), *stream_);
+  evaluation_batch_ = wanted;
+  for (const double ranks : fit) {
+    if (ranks == static_cast<double>(topology_.ranks())) break;
+    evaluation_batch_ = std::max<std::int64_t>(1, evaluation_batch_ / 2);
+  }
+  return evaluation_batch_;
+}
+
 Evaluation Session::evaluate() {
   std::string not_finite;  // what this rank saw first
   const Program program = inference_step(topology_, rank());
@@ -162,9 +181,10 @@ Evaluation Session::evaluate() {
   batch.micro_batches.resize(1);
   std::vector<std::int64_t>& samples = batch.micro_batches.front();
   const std::int64_t share = (total - replica + topology_.replicas - 1) / topology_.replicas;
-  for (std::int64_t first = 0; first < share; first += kEvaluationBatch) {
+  const std::int64_t at_once = evaluation_batch();
+  for (std::int64_t first = 0; first < share; first += at_once) {
     samples.clear();
-    const std::int64_t end = std::min(first + kEvaluationBatch, share);
+    const std::int64_t end = std::min(first + at_once, share);
     for (std::int64_t i = first; i < end; ++i) samples.push_back(i * topology_.replicas + replica);
     batch.samples = end - first;
     const StepOutcome outcome = test_executor_->run(program, batch, {});

@@ -97,6 +97,7 @@ class Session {
   const Program& program_for(const StepBatch& batch);
   [[nodiscard]] Executor::ProgramOf program_of();
   void device_changed();
+  [[nodiscard]] std::int64_t evaluation_batch();
   [[nodiscard]] std::vector<NamedTensor> tensors_over(View arena) const;
 
   const RunConfig& config_;
@@ -116,6 +117,7 @@ class Session {
   DataLedger ledger_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Executor> train_executor_, test_executor_;
+  std::int64_t evaluation_batch_ = 0;  ///< samples at a time; 0: not known yet
   // By which micro-batches of this replica hold samples, and whether the replicas average.
   std::map<std::vector<bool>, Program> programs_;
 };
