@@ -107,17 +107,18 @@ bool allows(KernelChoice choice, Origin origin) {
          (choice == KernelChoice::custom) == (origin == Origin::custom);
 }
 
-UsageError no_kernel_for(const Operation& operation, KernelChoice choice, const std::string& rule) {
+UsageError no_kernel_for(const Operation& operation, KernelChoice choice, const std::string& rule,
+                         bool by_others) {
   const std::string what = "layer " + operation.layer + ": ";
   const std::string work = " computes a " + describe(operation);
   const std::string because = rule.empty() ? "" : " (" + rule + ")";
+  const std::string elsewhere = "; change the layer or choose another --device";
   if (choice == KernelChoice::automatic) {
-    return UsageError(what + "no kernel of this device" + work + because +
-                      "; change the layer or choose another --device");
+    return UsageError(what + "no kernel of this device" + work + because + elsewhere);
   }
   const std::string whose = choice == KernelChoice::custom ? "no kernel of our own" : "no library's kernel";
   return UsageError("--kernels " + to_string(choice) + ": " + what + whose + work + " on this device" +
-                    because + "; write --kernels auto");
+                    because + (by_others ? "; write --kernels auto" : elsewhere));
 }
 
 std::string describe(const Operation& operation) {

@@ -13,6 +13,7 @@
 // its kernel reads and writes; makers run in forward order, so the output of one is the input of the next.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -53,7 +54,9 @@ struct Candidate {
 /// Whether a choice leaves kernels of this origin.
 bool allows(KernelChoice choice, Origin origin);
 /// What to throw when a choice leaves no kernel for an operation, because of `rule` where that is not empty.
-UsageError no_kernel_for(const Operation& operation, KernelChoice choice, const std::string& rule);
+/// `by_others`: kernels that `choice` leaves out would do.
+UsageError no_kernel_for(const Operation& operation, KernelChoice choice, const std::string& rule,
+                         bool by_others);
 
 /// The operation and its sizes in one line: "convolution 1x28x28 -> 6x28x28, filter 5x5, padding 2".
 std::string describe(const Operation& operation);
@@ -94,7 +97,12 @@ std::vector<std::unique_ptr<typename Context::Kernel>> lower(std::span<const Ope
       kernels.push_back(candidate.make(operations.first(claimed), context));
       break;
     }
-    if (claimed == 0) throw no_kernel_for(operations.front(), choice, rule);
+    if (claimed == 0) {
+      const bool by_others =
+          std::any_of(candidates.begin(), candidates.end(),
+                      [&](const Candidate<Context>& candidate) { return candidate.claims(operations) > 0; });
+      throw no_kernel_for(operations.front(), choice, rule, by_others);
+    }
     operations = operations.subspan(claimed);
   }
   return kernels;

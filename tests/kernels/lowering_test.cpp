@@ -95,6 +95,13 @@ TEST(Lowering, KeepsToTheKernelsThatWereChosen) {
       "--kernels custom: layer conv1: no kernel of our own computes a convolution 1x9x9 -> 2x5x5, filter "
       "5x5 on this device; write --kernels auto");
   EXPECT_EQ(lowered(five, KernelChoice::library), "c1 r1 ");
+  // What no kernel computes is not computed by others either.
+  const StageCase seven = StageBuilder("seven", 1, 1, 9, 9).convolution(2, 7, 7).build();
+  for (const KernelChoice choice : {KernelChoice::custom, KernelChoice::library}) {
+    const std::string message = refusal(seven, choice);
+    EXPECT_NE(message.find("; change the layer or choose another --device"), std::string::npos) << message;
+    EXPECT_EQ(message.find("--kernels auto"), std::string::npos) << message;
+  }
 }
 
 TEST(Lowering, NamesTheRuleThatAShapeBreaks) {
