@@ -1,9 +1,7 @@
 #include "runners/rank_run.h"
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <sstream>
-#include <unistd.h>
 #include <vector>
 
 #include "engine/parallel/modes.h"
@@ -48,14 +46,6 @@ std::string common_settings(const Invocation& invocation) {
         {"warmup_steps", benchmark.warmup_steps}, {"steps", benchmark.steps}, {"rounds", benchmark.rounds}};
   }
   return json.dump();
-}
-
-/// Where no exception reaches the main thread any more.
-[[noreturn]] void end_process(const RankContext& context, const PeerError& error) {
-  if (!report_failure(context, error, error.code(), error.what())) {
-    std::fprintf(stderr, "dml_engine: error: rank %d: %s\n", context.rank, error.what());
-  }
-  ::_exit(static_cast<int>(error.code()));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "runners/launch/rank_context.h"
 
 #include <array>
+#include <cstdio>
 #include <unistd.h>
 
 #include "kernels/base/error.h"
@@ -57,6 +58,13 @@ bool report_failure(const RankContext& context, const std::exception& error, Exi
   failure.lost_peer = dynamic_cast<const PeerError*>(&error) != nullptr;
   write_rank_failure(context.rendezvous_directory, context.rank, failure);
   return true;
+}
+
+void end_process(const RankContext& context, const Error& error) {
+  if (!report_failure(context, error, error.code(), error.what())) {
+    std::fprintf(stderr, "dml_engine: error: rank %d: %s\n", context.rank, error.what());
+  }
+  ::_exit(static_cast<int>(error.code()));
 }
 
 }  // namespace dml

@@ -45,4 +45,8 @@ void report_progress(const RankContext& context, std::int64_t step);
 bool report_failure(const RankContext& context, const std::exception& error, ExitCode code,
                     const std::string& message);
 
+/// The same where no exception reaches the main thread any more, because it waits for a device: ends the
+/// process at once, with error.code().
+[[noreturn]] void end_process(const RankContext& context, const Error& error);
+
 }  // namespace dml

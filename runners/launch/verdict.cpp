@@ -51,7 +51,7 @@ Verdict blame_failed(const RankReport& report, std::span<const RankReport> repor
   const bool unanimous = std::all_of(reports.begin(), reports.end(), [&](const RankReport& other) {
     return other.failure && other.failure->message == report.failure->message;
   });
-  if (unanimous) return {report.exit_code, report.failure->message};
+  if (unanimous && reports.size() > 1) return {report.exit_code, "every rank: " + report.failure->message};
   return {report.exit_code,
           name_of(report, reports.size()) + " failed " + when(report) + ": " + report.failure->message};
 }

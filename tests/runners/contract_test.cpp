@@ -2,8 +2,10 @@
 #include "runners/launch/contract.h"
 
 #include <gtest/gtest.h>
+#include <thread>
 
 #include "kernels/base/error.h"
+#include "runners/launch/rank_context.h"
 
 namespace dml {
 namespace {
@@ -127,6 +129,17 @@ TEST(Contract, OurSupervisorsRanksWinOverALauncher) {
 
 TEST(Contract, HalfOfThePrivateVariablesIsAnError) {
   EXPECT_NE(refusal({{"DML_RANK", "0"}}).find("DML_WORLD_SIZE and DML_LAUNCH_DIRECTORY"), std::string::npos);
+}
+
+/// A watchdog ends the process while the main thread waits for a device that does not answer.
+TEST(RankContext, EndsTheProcessWhateverItsOtherThreadsWaitFor) {
+  const auto ends = [] {
+    RankContext context;
+    context.rank = 1;
+    std::thread watchdog([&] { end_process(context, PeerError("all_reduce timed out")); });
+    watchdog.join();  // which never comes
+  };
+  EXPECT_EXIT(ends(), testing::ExitedWithCode(69), "dml_engine: error: rank 1: all_reduce timed out");
 }
 
 }  // namespace

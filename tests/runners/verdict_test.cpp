@@ -87,7 +87,7 @@ TEST(Judge, WhatEveryRankSaysIsNotAboutOneOfThem) {
   const Verdict verdict = judge_all(
       {failed(0, 1, ExitCode::io, false, "no data set"), failed(1, 2, ExitCode::io, false, "no data set")});
   EXPECT_EQ(verdict.exit_code, 74);
-  EXPECT_EQ(verdict.message, "no data set");
+  EXPECT_EQ(verdict.message, "every rank: no data set");
 }
 
 TEST(Judge, ASuspendedRankIsTheOneTheOthersWaitedFor) {
