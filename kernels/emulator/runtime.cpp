@@ -1,6 +1,7 @@
 #include "kernels/cuda/runtime.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -28,6 +29,9 @@ Device::Device(const DeviceOptions& options)
       machine_(default_machine_options()),
       observer_(make_observer()),
       random_(options.seed) {
+  if (const char* const launches = std::getenv("DML_EMULATOR_FAIL_AFTER")) {
+    fails_after_ = std::strtoull(launches, nullptr, 10);
+  }
   if (options.id < 0) throw UnavailableError("no emulated device " + std::to_string(options.id));
   machine_.seed = options.seed;
 }
@@ -103,7 +107,12 @@ void Device::run_kernel(const Launch& launch) {
   grid.dynamic_shared = shape.shared_bytes;
   grid.cooperative = launch.cooperative;
   grid.options = machine_;
-  if (machine_.seed != 0) grid.options.seed = machine_.seed + ++launches_;
+  ++launches_;
+  if (fails_after_ > 0 && launches_ > fails_after_) {
+    throw DeviceError("kernel " + std::string(launch.name) +
+                      ": failed because DML_EMULATOR_FAIL_AFTER=" + std::to_string(fails_after_));
+  }
+  if (machine_.seed != 0) grid.options.seed = machine_.seed + launches_;
   grid.observer = observer_.get();
   grid.body = launch.body;
   run(grid);

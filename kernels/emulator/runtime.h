@@ -6,6 +6,9 @@
 // streams are destroyed, after everything queued has run. After a failure the device is lost: every call
 // repeats the first cause.
 //
+// For tests of what follows, DML_EMULATOR_FAIL_AFTER=N in the environment makes the launch behind the N-th of
+// a device fail.
+//
 // A device is used by one host thread at a time; different devices may be used by different ones at once.
 #pragma once
 
@@ -94,6 +97,7 @@ class Device {
   StreamClock host_;  ///< what the host has waited for
   std::map<const std::byte*, Allocation> allocations_;
   std::uint64_t launches_ = 0;
+  std::uint64_t fails_after_ = 0;  ///< launches; 0: never
   std::string failure_;
 };
 

@@ -18,6 +18,11 @@ using std::chrono::milliseconds;
 using Words = std::vector<std::string>;
 
 constexpr milliseconds kLimit{60000};
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr milliseconds kPrompt{30000};
+#else
+constexpr milliseconds kPrompt{5000};  ///< in which a run that cannot go on has ended
+#endif
 
 Words split(const std::string& line) {
   Words words;
@@ -74,10 +79,11 @@ class EndToEnd : public testing::Test {
     return found;
   }
 
-  /// Runs a line that must fail: exit code, one paragraph on stderr, nothing on stdout.
+  /// Runs a line that must fail, soon: exit code, one paragraph on stderr, nothing on stdout.
   void expect_refusal(const std::string& line, int exit_code, const Words& mentions) const {
     const ProgramResult result = run(line);
     EXPECT_EQ(result.exit_code, exit_code) << line << "\n" << result.errors;
+    EXPECT_LT(result.elapsed, kPrompt) << line;
     EXPECT_EQ(result.output, "") << line;
     EXPECT_EQ(result.errors.rfind("dml_engine: error: ", 0), 0U) << line << "\n" << result.errors;
     std::string unwrapped = result.errors;
@@ -266,6 +272,26 @@ TEST_F(EndToEnd, EveryModePrintsOneJsonObjectAndTheSameAccuracyTwice) {
   }
 }
 
+/// A whole run through our CUDA kernels, by themselves and shared among two ranks.
+TEST_F(EndToEnd, TheEmulatorTrainsAsTheCpuDoes) {
+  const auto losses = [&](const std::string& flags) {
+    const ProgramResult result =
+        run("train --dataset synthetic --limit-train 96 --limit-test 40 --epochs 1 --batch 32 "
+            "--threads 1 --quiet --json " +
+            flags);
+    EXPECT_EQ(result.exit_code, 0) << flags << "\n" << result.errors;
+    const nlohmann::json json = nlohmann::json::parse(result.output);
+    return std::pair(json.at("final_train_loss").get<double>(), json.at("test_loss").get<double>());
+  };
+  const auto [train_loss, test_loss] = losses("--device cpu");
+  for (const char* mode : {"--mode single", "--mode data-parallel --ranks 2 --aggregate allreduce",
+                           "--mode model-parallel --split conv-fc"}) {
+    const auto [train, test] = losses(std::string("--device emulator ") + mode);
+    EXPECT_NEAR(train, train_loss, 1e-4) << mode;
+    EXPECT_NEAR(test, test_loss, 1e-4) << mode;
+  }
+}
+
 TEST_F(EndToEnd, DoctorFindsTheCpu) {
   const ProgramResult result = run("doctor");
   EXPECT_EQ(result.exit_code, 0);
@@ -287,6 +313,23 @@ TEST_F(EndToEnd, AKilledRankEndsTheRunWithinFiveSeconds) {
   EXPECT_EQ(result.output, "");
   EXPECT_NE(result.errors.find("rank 1 of 2 (pid "), std::string::npos) << result.errors;
   EXPECT_NE(result.errors.find("killed by signal 9"), std::string::npos) << result.errors;
+}
+
+/// As after a sticky error of CUDA: whatever is asked of the device from then on fails.
+TEST_F(EndToEnd, ADeviceThatFailsEndsTheRunWithinFiveSecondsAndIsNamed) {
+  std::map<std::string, std::string> failing = variables();
+  failing["DML_EMULATOR_FAIL_AFTER"] = "300";  // the second stage has more in a step
+  Program program(DML_ENGINE,
+                  split(endless_run("--device emulator --mode model-parallel --split conv-fc --batch 4")),
+                  failing);
+  const ProgramResult result = program.wait(kLimit);
+  EXPECT_LT(result.elapsed, kPrompt) << "from its start";
+  EXPECT_EQ(result.exit_code, 69);
+  EXPECT_EQ(result.output, "");
+  EXPECT_NE(result.errors.find("rank 1 of 2 (pid "), std::string::npos) << result.errors;
+  EXPECT_NE(result.errors.find(" failed at step "), std::string::npos) << result.errors;
+  EXPECT_NE(result.errors.find("kernel "), std::string::npos) << result.errors;
+  EXPECT_NE(result.errors.find("DML_EMULATOR_FAIL_AFTER=300"), std::string::npos) << result.errors;
 }
 
 TEST_F(EndToEnd, ASuspendedRankEndsTheRunSoonAfterTheDeadline) {
