@@ -318,7 +318,7 @@ TEST_F(EndToEnd, AKilledRankEndsTheRunWithinFiveSeconds) {
 /// As after a sticky error of CUDA: whatever is asked of the device from then on fails.
 TEST_F(EndToEnd, ADeviceThatFailsEndsTheRunWithinFiveSecondsAndIsNamed) {
   std::map<std::string, std::string> failing = variables();
-  failing["DML_EMULATOR_FAIL_AFTER"] = "300";  // the second stage has more in a step
+  failing["DML_EMULATOR_FAIL_AFTER"] = "60";  // the second stage has more in a step
   Program program(DML_ENGINE,
                   split(endless_run("--device emulator --mode model-parallel --split conv-fc --batch 4")),
                   failing);
@@ -329,7 +329,7 @@ TEST_F(EndToEnd, ADeviceThatFailsEndsTheRunWithinFiveSecondsAndIsNamed) {
   EXPECT_NE(result.errors.find("rank 1 of 2 (pid "), std::string::npos) << result.errors;
   EXPECT_NE(result.errors.find(" failed at step "), std::string::npos) << result.errors;
   EXPECT_NE(result.errors.find("kernel "), std::string::npos) << result.errors;
-  EXPECT_NE(result.errors.find("DML_EMULATOR_FAIL_AFTER=300"), std::string::npos) << result.errors;
+  EXPECT_NE(result.errors.find("DML_EMULATOR_FAIL_AFTER=60"), std::string::npos) << result.errors;
 }
 
 TEST_F(EndToEnd, ASuspendedRankEndsTheRunSoonAfterTheDeadline) {

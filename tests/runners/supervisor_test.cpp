@@ -102,8 +102,8 @@ TEST_F(SupervisorTest, AnErrorOfOneRankIsTheMessageOfTheRun) {
   EXPECT_LT(elapsed_, milliseconds(1500));
 }
 
-TEST_F(SupervisorTest, AnErrorOfAllRanksNamesNone) {
-  EXPECT_EQ(run("bad-data").message, "the labels lie");
+TEST_F(SupervisorTest, AnErrorOfAllRanksNamesThemAll) {
+  EXPECT_EQ(run("bad-data").message, "every rank: the labels lie");
 }
 
 TEST_F(SupervisorTest, AnExitWithoutAReason) {
