@@ -1,5 +1,6 @@
 // The whole program as users meet it: bad input, ranks that are killed or suspended in mid-training, Ctrl-C,
 // launchers. Every run is a process of its own; training is on synthetic data, so no files are needed.
+#include <algorithm>
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
@@ -79,6 +80,16 @@ class EndToEnd : public testing::Test {
     return found;
   }
 
+  /// Errors are wrapped at the width of a terminal.
+  static void expect_mentioned(const Words& mentions, const std::string& errors, const std::string& line) {
+    std::string unwrapped = errors;
+    std::replace(unwrapped.begin(), unwrapped.end(), '\n', ' ');
+    for (const std::string& mention : mentions) {
+      EXPECT_NE(unwrapped.find(mention), std::string::npos) << line << ": no '" << mention << "' in\n"
+                                                            << errors;
+    }
+  }
+
   /// Runs a line that must fail, soon: exit code, one paragraph on stderr, nothing on stdout.
   void expect_refusal(const std::string& line, int exit_code, const Words& mentions) const {
     const ProgramResult result = run(line);
@@ -86,12 +97,7 @@ class EndToEnd : public testing::Test {
     EXPECT_LT(result.elapsed, kPrompt) << line;
     EXPECT_EQ(result.output, "") << line;
     EXPECT_EQ(result.errors.rfind("dml_engine: error: ", 0), 0U) << line << "\n" << result.errors;
-    std::string unwrapped = result.errors;
-    for (char& letter : unwrapped) letter = letter == '\n' ? ' ' : letter;
-    for (const std::string& mention : mentions) {
-      EXPECT_NE(unwrapped.find(mention), std::string::npos) << line << ": no '" << mention << "' in\n"
-                                                            << result.errors;
-    }
+    expect_mentioned(mentions, result.errors, line);
   }
 
   /// Waits until every rank has made a few steps, as the supervisor's progress page tells: a step number per
@@ -319,17 +325,13 @@ TEST_F(EndToEnd, AKilledRankEndsTheRunWithinFiveSeconds) {
 TEST_F(EndToEnd, ADeviceThatFailsEndsTheRunWithinFiveSecondsAndIsNamed) {
   std::map<std::string, std::string> failing = variables();
   failing["DML_EMULATOR_FAIL_AFTER"] = "60";  // the second stage has more in a step
-  Program program(DML_ENGINE,
-                  split(endless_run("--device emulator --mode model-parallel --split conv-fc --batch 4")),
-                  failing);
-  const ProgramResult result = program.wait(kLimit);
+  const std::string line = endless_run("--device emulator --mode model-parallel --split conv-fc --batch 4");
+  const ProgramResult result = Program(DML_ENGINE, split(line), failing).wait(kLimit);
   EXPECT_LT(result.elapsed, kPrompt) << "from its start";
   EXPECT_EQ(result.exit_code, 69);
   EXPECT_EQ(result.output, "");
-  EXPECT_NE(result.errors.find("rank 1 of 2 (pid "), std::string::npos) << result.errors;
-  EXPECT_NE(result.errors.find(" failed at step "), std::string::npos) << result.errors;
-  EXPECT_NE(result.errors.find("kernel "), std::string::npos) << result.errors;
-  EXPECT_NE(result.errors.find("DML_EMULATOR_FAIL_AFTER=60"), std::string::npos) << result.errors;
+  expect_mentioned({"rank 1 of 2 (pid ", " failed at step ", ": kernel ", "DML_EMULATOR_FAIL_AFTER=60"},
+                   result.errors, line);
 }
 
 TEST_F(EndToEnd, ASuspendedRankEndsTheRunSoonAfterTheDeadline) {
