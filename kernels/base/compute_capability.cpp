@@ -7,7 +7,7 @@ std::string ComputeCapability::text() const {
 }
 
 std::string too_old(ComputeCapability gpu, ComputeCapability least) {
-  if (gpu >= least) return {};
+  if (!(gpu < least)) return {};
   const std::string has = "has compute capability " + gpu.text() + ", and ";
   if (gpu < kOldestForKernels) return has + "the kernels need at least " + kOldestForKernels.text();
   return has + "this build has kernels for " + least.text() +

@@ -1,14 +1,15 @@
 // What generation an NVIDIA GPU is of.
 #pragma once
 
-#include <compare>
 #include <string>
 
 namespace dml {
 
 struct ComputeCapability {
   int major = 0, minor = 0;
-  auto operator<=>(const ComputeCapability& other) const = default;
+  bool operator<(const ComputeCapability& other) const {
+    return major != other.major ? major < other.major : minor < other.minor;
+  }
   /// "9.0"
   [[nodiscard]] std::string text() const;
 };
