@@ -139,7 +139,7 @@ error naming both.
 constexpr std::string_view kDevices =
     R"(  --device auto    a GPU where the build has CUDA and the machine a GPU, else the CPU [default]
   --device cpu     oneDNN, and vector kernels of our own
-  --device cuda    our CUDA kernels; of a compute capability that the build is for
+  --device cuda    our CUDA kernels; `doctor` says for which GPUs they were compiled
   --device emulator
                    the same kernels on the CPU, every CUDA thread by itself: to look for mistakes
                    in them, a hundred times slower and more. Try --limit-train 640.
