@@ -6,8 +6,8 @@
 // streams are destroyed, after everything queued has run. After a failure the device is lost: every call
 // repeats the first cause.
 //
-// For tests of what follows, DML_EMULATOR_FAIL_AFTER=N in the environment makes the launch behind the N-th of
-// a device fail.
+// DML_EMULATOR_FAIL_AFTER=N in the environment makes every launch of a device behind its N-th fail: tests see
+// with it what a lost GPU leads to.
 //
 // A device is used by one host thread at a time; different devices may be used by different ones at once.
 #pragma once
