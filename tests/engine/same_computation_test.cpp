@@ -3,13 +3,17 @@
 // Rules (docs/correctness.md): in fp64 on the reference, 100 steps, within 1e-12 of `single`; in fp32, 10
 // steps, within 2e-6; in longer fp32 runs whose weights are reset to single's every 10 steps, the same bound
 // at every reset. ReLU and max-pool turn rounding into large differences sooner or later, so free-running
-// fp32 drift is not judged. A claim counts only if training moved: every layer's weights changed by at least
-// 1e-3 of their norm.
+// fp32 drift is not judged, nor ten steps in which single itself is thrown off by a rounding. A claim counts
+// only if training moved: every layer's weights changed by at least 1e-3 of their norm.
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <gtest/gtest.h>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "kernels/base/philox.h"
 #include "tests/engine/splits.h"
 #include "tests/engine/world.h"
 
@@ -161,55 +165,105 @@ TEST_P(Fp32Lenet, EqualsSingleAfter10Steps) {
   EXPECT_GE(smallest_layer_change(split), kLeastChange);
 }
 
-TEST_P(Fp32Lenet, StaysWithSingleWhenResetEvery10Steps) {
-  constexpr std::int64_t kSteps = 60, kReset = 10;
-  // single's parameters and optimizer state before every tenth step
-  std::vector<std::vector<float>> parameters, states;
-  const auto snapshot = [](Session& session, std::vector<std::vector<float>>& values,
-                           std::vector<std::vector<float>>& optimizer) {
-    const auto arena = session.parameter_arena().as<float>();
-    values.emplace_back(arena.begin(), arena.end());
-    std::vector<float> state;
-    for (const auto& slot : session.optimizer_state()) {
-      for (const NamedTensor& tensor : slot) {
-        const auto v = tensor.values.as<float>();
-        state.insert(state.end(), v.begin(), v.end());
-      }
-    }
-    optimizer.push_back(std::move(state));
-  };
-  RunConfig single_config = config();
-  train_steps(single_config, data(), kSteps, [&](Session& session, std::int64_t step) {
-    if (step % kReset == 0) snapshot(session, parameters, states);
-  });
+INSTANTIATE_TEST_SUITE_P(Splits, Fp32Lenet, ::testing::ValuesIn(lenet_splits()), name_of);
 
-  double worst = 0;
-  RunConfig split_config = config();
-  split_config.parallel = GetParam().options;
-  train_steps(split_config, data(), kSteps, [&](Session& session, std::int64_t step) {
-    if (step % kReset != 0) return;
-    session.gather_parameters();
-    const auto at = static_cast<std::size_t>(step / kReset);
-    const auto arena = session.parameter_arena().as<float>();
-    if (session.rank() == 0) {
-      const std::vector<double> mine(arena.begin(), arena.end());
-      worst = std::max(worst, relative_error(mine, {parameters[at].begin(), parameters[at].end()}));
-    }
-    std::copy(parameters[at].begin(), parameters[at].end(), arena.begin());
-    auto from = states[at].begin();
+// ---- fp32, 60 steps, in windows of 10 that begin with single's weights and optimizer state
+
+constexpr std::int64_t kWindow = 10, kWindows = 6;
+
+class Fp32Windows : public Fp32Lenet {
+ protected:
+  using Values = std::vector<float>;
+
+  /// Where the parameters and the optimizer state of a session lie.
+  static std::vector<std::span<float>> state_of(Session& session) {
+    std::vector<std::span<float>> parts{session.parameter_arena().as<float>()};
     for (const auto& slot : session.optimizer_state()) {
-      for (const NamedTensor& tensor : slot) {
-        const auto to = tensor.values.as<float>();
-        std::copy_n(from, to.size(), to.begin());
-        from += static_cast<std::ptrdiff_t>(to.size());
-      }
+      for (const NamedTensor& tensor : slot) parts.push_back(tensor.values.as<float>());
     }
-    session.parameters_changed();
-  });
-  EXPECT_LE(worst, kFp32Bound);
+    return parts;
+  }
+
+  struct Single {
+    std::vector<std::vector<Values>> states;  ///< before each window
+    std::vector<std::vector<double>> ends;    ///< parameters after each
+  };
+  static const Single& single_by_window() {
+    static const Single single = [] {
+      Single found;
+      const auto keep = [&](Session& session, std::int64_t step) {
+        if (step % kWindow != 0) return;
+        std::vector<Values>& copy = found.states.emplace_back();
+        for (const std::span<float> part : state_of(session)) copy.emplace_back(part.begin(), part.end());
+        if (step > 0) found.ends.emplace_back(copy.front().begin(), copy.front().end());
+      };
+      found.ends.push_back(train_steps(config(), data(), kWindow * kWindows, keep).parameters);
+      return found;
+    }();
+    return single;
+  }
+
+  /// How far parameters are from single's at the end of each window. `disturbance`: 0, or which weights begin
+  /// a window one rounding away from single's.
+  static std::vector<double> errors_of(const ParallelOptions& split, std::uint32_t disturbance) {
+    RunConfig divided = config();
+    divided.parallel = split;
+    const Single& single = single_by_window();
+    std::vector<double> errors;
+    const auto reset = [&](Session& session, std::int64_t step) {
+      if (step % kWindow != 0) return;
+      const auto window = static_cast<std::size_t>(step / kWindow);
+      session.gather_parameters();
+      const std::vector<std::span<float>> parts = state_of(session);
+      if (session.rank() == 0 && window > 0) {
+        const std::vector<double> mine(parts.front().begin(), parts.front().end());
+        errors.push_back(relative_error(mine, single.ends[window - 1]));
+      }
+      for (std::size_t i = 0; i < parts.size(); ++i) {
+        std::copy(single.states[window][i].begin(), single.states[window][i].end(), parts[i].begin());
+      }
+      if (disturbance > 0) {
+        const PhiloxStream random(disturbance, RandomUse::synthetic_data, 0);
+        for (std::size_t i = 0; i < parts.front().size(); ++i) {
+          float& weight = parts.front()[i];
+          const float towards = random.word(i) % 2 == 0 ? 2 * weight : 0.0F;
+          weight = std::nextafter(weight, towards);
+        }
+      }
+      session.parameters_changed();
+    };
+    const Trained trained = train_steps(divided, data(), kWindow * kWindows, reset);
+    errors.push_back(relative_error(trained.parameters, single.ends.back()));
+    return errors;
+  }
+
+  /// Whether a window says anything: not where single itself goes another way when its weights are a rounding
+  /// off, because some value of it stands on the edge of a ReLU or two are equal but for rounding in a pool.
+  /// Which windows those are depends on the CPU.
+  static const std::vector<bool>& judged() {
+    static const std::vector<bool> windows = [] {
+      std::vector<bool> calm(kWindows, true);
+      for (std::uint32_t disturbance = 1; disturbance <= 8; ++disturbance) {
+        const std::vector<double> errors = errors_of({}, disturbance);
+        for (std::size_t w = 0; w < calm.size(); ++w) calm[w] = calm[w] && errors[w] <= kFp32Bound;
+      }
+      return calm;
+    }();
+    return windows;
+  }
+};
+
+TEST_P(Fp32Windows, StayWithSingle) {
+  ASSERT_GE(std::count(judged().begin(), judged().end(), true), kWindows - 2) << "single is chaotic here";
+  const std::vector<double> errors = errors_of(GetParam().options, 0);
+  ASSERT_EQ(errors.size(), judged().size());
+  for (std::size_t w = 0; w < errors.size(); ++w) {
+    if (!judged()[w]) continue;
+    EXPECT_LE(errors[w], kFp32Bound) << "in window " << w;
+  }
 }
 
-INSTANTIATE_TEST_SUITE_P(Splits, Fp32Lenet, ::testing::ValuesIn(lenet_splits()), name_of);
+INSTANTIATE_TEST_SUITE_P(Splits, Fp32Windows, ::testing::ValuesIn(lenet_splits()), name_of);
 
 // ---- the 8-layer net, every two-stage cut, in fp64 and fp32
 
