@@ -125,6 +125,49 @@ class Nccl(Part):
         self.assertIn('duplicate GPU', finding)
 
 
+ENGINE = '''#!/usr/bin/env python3
+import json, sys
+flags = dict(zip(sys.argv[2::1], sys.argv[3::1]))
+open('{0}/calls', 'a').write('engine ' + flags['--model'] + ' rounds ' + flags['--rounds'] + '\\n')
+print(json.dumps({{'rank_step_milliseconds': [{{'step': {{'median': 0.1, 'p10': 0.09, 'p90': 0.11}}}}]}}))
+'''
+PEER = '''import json, sys
+flags = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+open('{0}/calls', 'a').write(' '.join(['peer', flags['--arm'], 'rounds', flags['--rounds'], 'steps', flags['--steps']]) + '\\n')
+if flags['--arm'] == 'compile':
+    sys.exit('no compiler')
+print('a warning')
+print(json.dumps({{'microseconds': 250 if flags['--arm'] == 'graph' else 400, 'p10': 240, 'p90': 410}}))
+'''
+
+
+class Speed(Part):
+    def setUp(self):
+        super().setUp()
+        (self.folder / 'dml_engine').write_text(ENGINE.format(self.folder))
+        (self.folder / 'peer.py').write_text(PEER.format(self.folder))
+        self.addCleanup(setattr, accept, 'benchmark', accept.benchmark)
+        accept.benchmark = lambda name: self.folder / 'peer.py'
+
+    def test_the_fastest_arm_is_measured_between_two_of_the_engine_and_as_often(self):
+        text, rows = accept.part_speed(self.run_)
+        self.assertEqual([row['case'] for row in rows], ['lenet@32 fp32', 'mnist-cnn@64 fp32', 'lenet@1024 fp32', 'mnist-cnn@1024 fp32'])
+        self.assertEqual(rows[0]['torch']['arm'], 'graph')
+        self.assertEqual(rows[0]['engine_us'], 100)
+        self.assertEqual(rows[0]['ratio'], 2.5)
+        self.assertIn('compile: ', [arm for arm in rows[0]['arms'] if 'no compiler' in arm][0])
+        self.assertIn('lenet@32 fp32: engine 100.0 (90.0 .. 110.0) us in 9 rounds', text)
+        self.assertIn('PyTorch graph in between 250.0 (240.0 .. 410.0) us in 18 rounds of 2000 steps: 2.50x', text)
+        calls = [line for line in (self.folder / 'calls').read_text().splitlines() if 'rounds 9' in line or 'rounds 18' in line]
+        self.assertEqual(calls[:3], ['engine lenet rounds 9', 'peer graph rounds 18 steps 2000', 'engine lenet rounds 9'])
+
+    def test_without_pytorch_the_engine_is_measured_all_the_same(self):
+        (self.folder / 'peer.py').write_text("raise ModuleNotFoundError(\"No module named 'torch'\")")
+        text, rows = accept.part_speed(self.run_)
+        self.assertEqual([(row['engine_us'], row['torch'], row['ratio']) for row in rows], [(100, None, None)] * 4)
+        self.assertIn('PyTorch not measured: it is not here', text)
+
+
 def write_safetensors(path, **tensors):
     header, data = {}, b''
     for name, values in tensors.items():
