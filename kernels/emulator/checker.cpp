@@ -40,18 +40,23 @@ void Checker::launch_begins(const Grid& grid) {
   grid_ = grid.dim;
   block_ = grid.block;
   threads_.clear();
+  recent_threads_ = nullptr;
   published_.clear();
 }
 
 void Checker::launch_ends() {
   std::erase_if(regions_, [](const auto& entry) { return entry.second.is_shared; });
-  last_region_ = nullptr;
+  recent_regions_ = {};
 }
 
 Checker::ThreadState& Checker::state_of(const Thread& thread) {
-  std::vector<ThreadState>& block = threads_[thread.block->linear];
-  if (block.empty()) block.resize(block_threads_);
-  return block[thread.linear];
+  const std::size_t block = thread.block->linear;
+  if (recent_threads_ == nullptr || recent_block_ != block) {
+    recent_block_ = block;
+    recent_threads_ = &threads_[block];
+    recent_threads_->resize(block_threads_);
+  }
+  return (*recent_threads_)[thread.linear];
 }
 
 bool Checker::happened_before(const Access& access, const ThreadState& mine) const {
@@ -150,7 +155,7 @@ void Checker::memory_begins(const std::byte* data, std::size_t bytes, const std:
 
 void Checker::memory_ends(const std::byte* data) {
   regions_.erase(data);
-  last_region_ = nullptr;
+  recent_regions_ = {};
 }
 
 void Checker::memory_written(const std::byte* data, std::size_t bytes) {
@@ -177,14 +182,16 @@ void Checker::shared_memory_ends(const SharedVariable& variable) {
 
 /// The region that holds the address, or the one whose red zone does; null when it is none of the device's.
 Checker::Region* Checker::region_of(const std::byte* address) {
-  if (last_region_ != nullptr && address >= last_region_->data &&
-      address < last_region_->data + last_region_->bytes) {
-    return last_region_;
+  for (Region* const recent : recent_regions_) {
+    if (recent != nullptr && address >= recent->data && address < recent->data + recent->bytes) return recent;
   }
   auto next = regions_.upper_bound(address);
   if (next != regions_.begin()) {
     Region& before = std::prev(next)->second;
-    if (address < before.data + before.bytes) return last_region_ = &before;
+    if (address < before.data + before.bytes) {
+      recent_regions_[next_recent_++ % recent_regions_.size()] = &before;
+      return &before;
+    }
     const bool of_next = next != regions_.end() && address + kRedZoneReach >= next->second.data &&
                          next->second.data - address < address - (before.data + before.bytes);
     if (!of_next && address < before.data + before.bytes + kRedZoneReach) return &before;

@@ -18,6 +18,7 @@
 // outside of all device memory, and what a library does by itself on the device.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -127,7 +128,8 @@ class Checker final : public Observer {
                                 bool other_writes, bool writes) const;
 
   std::map<const std::byte*, Region> regions_;  ///< by their first byte
-  Region* last_region_ = nullptr;
+  std::array<Region*, 4> recent_regions_{};     ///< kernels go to and fro between a few arrays
+  std::size_t next_recent_ = 0;
   std::uint32_t launch_ = 0;
   Turn turn_;          ///< the operation that runs
   StreamClock after_;  ///< what orders it
@@ -135,7 +137,9 @@ class Checker final : public Observer {
   std::size_t block_threads_ = 0;
   dim3 grid_, block_;
   std::unordered_map<std::size_t, std::vector<ThreadState>> threads_;  // by block
-  std::unordered_map<const void*, Points> published_;                  // by address of an atomic
+  std::size_t recent_block_ = 0;
+  std::vector<ThreadState>* recent_threads_ = nullptr;  ///< of that block
+  std::unordered_map<const void*, Points> published_;   // by address of an atomic
 };
 
 }  // namespace dml::emulator
