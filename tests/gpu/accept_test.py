@@ -8,9 +8,12 @@ import io
 import json
 import os
 import pathlib
+import signal
 import struct
+import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -28,6 +31,12 @@ PROFILE = '''==PROF== Connected
 "2","void dml::cuda::<unnamed>::window_kernel<(int)3, dml::cuda::<unnamed>::ReadInput>(int)","(8, 1, 1)","(128, 1, 1)","2,500","50","10","20","2,000,000"
 "3","dml::cuda::<unnamed>::advance_cursor_kernel(int *)","(1, 1, 1)","(1, 1, 1)","1,600","0","0","1","100"
 '''.replace('\\\n', '')
+
+
+def heed_signals():
+    """Whoever runs the tests in the background, or by nohup, ignores some."""
+    for ending in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+        signal.signal(ending, signal.SIG_DFL)
 
 
 class Part(unittest.TestCase):
@@ -71,6 +80,14 @@ class Verdicts(Part):
         verdict, finding = self.result_of(lambda run: run.program('gpu_operations_test'))
         self.assertEqual((verdict, finding), ('SKIPPED', 'gpu_operations_test was not built (it needs nvcc)'))
 
+    def test_a_program_for_another_machine_fails(self):
+        (self.folder / 'program').write_bytes(b'\x7fELF')
+        (self.folder / 'program').chmod(0o755)
+        self.assertEqual(self.result_of(lambda run: run.call([self.folder / 'program'])), ('FAILED', 'program does not start: Exec format error'))
+
+    def test_output_that_is_no_text_is_kept(self):
+        self.assertEqual(self.result_of(lambda run: run.call(['printf', r'\377 said'])), ('PASSED', '\ufffd said'))
+
     def test_a_test_program_without_tests_fails(self):
         program = self.folder / 'gpu_operations_test'
         program.write_text('#!/bin/sh\necho "[  PASSED  ] 0 tests."\n')
@@ -80,7 +97,40 @@ class Verdicts(Part):
 
 
 class Limits(Part):
-    SLEEPERS = 'echo begun; sleep 60 & echo $! >{0}/pid; wait'
+    # Longer than any test waits: a sleeper that ends by itself would look like one that was ended.
+    SLEEPERS = 'echo begun; sleep 300 & echo $! >{0}/pid; wait'
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(self.end_sleeper)
+
+    def end_sleeper(self):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):
+            os.kill(int((self.folder / 'pid').read_text()), signal.SIGKILL)
+
+    def result_within(self, seconds, part):
+        """As result_of; a sleeper still alive by then is ended, and the test fails."""
+        timer = threading.Timer(seconds, self.end_sleeper)
+        timer.start()
+        began = time.monotonic()
+        result = self.result_of(part)
+        timer.cancel()
+        self.assertLess(time.monotonic() - began, seconds, 'a sleeper held the pipes')
+        return result
+
+    def interrupted(self, ending, script):
+        """Of accept with an engine that does this when it trains or is measured: its exit code, once this signal came."""
+        (self.folder / 'dml_engine').write_text(f'#!/bin/sh\ncase $1 in benchmark|train) {script.format(self.folder)};; esac\n')
+        process = subprocess.Popen([sys.executable, accept.HERE / 'accept', '--device', 'emulator', '--parts', self.part, '--build', self.folder,
+                                    '--out', self.folder / 'new' / 'out'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   preexec_fn=heed_signals)
+        while not (self.folder / 'pid').is_file() or not (self.folder / 'pid').read_text().strip():
+            self.assertIsNone(process.poll())
+            time.sleep(0.02)
+        time.sleep(0.2)
+        process.send_signal(ending)
+        self.addCleanup(process.kill)
+        return process.wait(20)
 
     def is_alive(self):
         pid = int((self.folder / 'pid').read_text())
@@ -95,16 +145,29 @@ class Limits(Part):
         return True
 
     def test_ends_what_a_program_has_started(self):
-        verdict, finding = self.result_of(lambda run: run.call(['sh', '-c', self.SLEEPERS.format(self.folder)], 0.5))
+        verdict, finding = self.result_within(10, lambda run: run.call(['sh', '-c', self.SLEEPERS.format(self.folder)], 0.5))
         self.assertEqual((verdict, finding), ('FAILED', 'sh ran longer than 0 s'))
         self.assertFalse(self.is_alive())
         self.assertIn('begun', self.log())
 
     def test_a_program_that_the_end_of_it_all_cut_short_has_not_failed(self):
         self.run_.deadline = time.monotonic() + 1.5
-        verdict, finding = self.result_of(lambda run: run.call(['sh', '-c', self.SLEEPERS.format(self.folder)]))
+        verdict, finding = self.result_within(10, lambda run: run.call(['sh', '-c', self.SLEEPERS.format(self.folder)]))
         self.assertEqual(verdict, 'SKIPPED', finding)
         self.assertFalse(self.is_alive())
+
+    def test_signals_end_what_every_part_has_started(self):
+        for self.part in 'modes', 'speed':  # side by side, and on the main thread
+            for ending in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+                for script in self.SLEEPERS, 'echo begun; sleep 300 & echo $! >{0}/pid':
+                    with self.subTest(part=self.part, ending=ending.name, script=script):
+                        try:
+                            self.assertEqual(self.interrupted(ending, script), 130)
+                            self.assertFalse(self.is_alive())
+                            self.assertIn('begun', (self.folder / 'new' / f'out-{self.part}.log').read_text())
+                        finally:
+                            self.end_sleeper()
+                            (self.folder / 'pid').unlink()
 
     def test_nothing_starts_after_an_interrupt(self):
         self.addCleanup(self.run_.interrupted.clear)
@@ -128,12 +191,12 @@ class Nccl(Part):
 ENGINE = '''#!/usr/bin/env python3
 import json, sys
 flags = dict(zip(sys.argv[2::1], sys.argv[3::1]))
-open('{0}/calls', 'a').write('engine ' + flags['--model'] + ' rounds ' + flags['--rounds'] + '\\n')
+open('{0}/calls', 'a').write('engine ' + flags['--model'] + ' rounds ' + flags['--rounds'] + ' warm ' + flags['--warmup-steps'] + '\\n')
 print(json.dumps({{'rank_step_milliseconds': [{{'step': {{'median': 0.1, 'p10': 0.09, 'p90': 0.11}}}}]}}))
 '''
 PEER = '''import json, sys
 flags = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-open('{0}/calls', 'a').write(' '.join(['peer', flags['--arm'], 'rounds', flags['--rounds'], 'steps', flags['--steps']]) + '\\n')
+open('{0}/calls', 'a').write(' '.join(['peer', flags['--arm'], 'rounds', flags['--rounds'], 'steps', flags['--steps'], 'warm', flags['--warm-seconds']]) + '\\n')
 if flags['--arm'] == 'compile':
     sys.exit('no compiler')
 print('a warning')
@@ -159,7 +222,7 @@ class Speed(Part):
         self.assertIn('lenet@32 fp32: engine 100.0 (90.0 .. 110.0) us in 9 rounds', text)
         self.assertIn('PyTorch graph in between 250.0 (240.0 .. 410.0) us in 18 rounds of 2000 steps: 2.50x', text)
         calls = [line for line in (self.folder / 'calls').read_text().splitlines() if 'rounds 9' in line or 'rounds 18' in line]
-        self.assertEqual(calls[:3], ['engine lenet rounds 9', 'peer graph rounds 18 steps 2000', 'engine lenet rounds 9'])
+        self.assertEqual(calls[:3], ['engine lenet rounds 9 warm 29952', 'peer graph rounds 18 steps 2000 warm 3', 'engine lenet rounds 9 warm 29952'])
 
     def test_without_pytorch_the_engine_is_measured_all_the_same(self):
         (self.folder / 'peer.py').write_text("raise ModuleNotFoundError(\"No module named 'torch'\")")
