@@ -158,16 +158,11 @@ std::int64_t Session::evaluation_batch() {
   if (evaluation_batch_ > 0) return evaluation_batch_;
   const std::int64_t share = (data_.test.samples + topology_.replicas - 1) / topology_.replicas;
   const std::int64_t wanted = std::min(kEvaluationBatch, share);
-  const std::int64_t mine = test_executor_->largest_fitting(wanted);
-  std::vector<double> fit;  // at each size, the ranks that have room for it
-  for (std::int64_t size = wanted; size > 0; size /= 2) fit.push_back(size <= mine ? 1 : 0);
-  communicator_.all_reduce(view_of(std::span(fit)), *stream_);
-  evaluation_batch_ = wanted;
-  for (const double ranks : fit) {
-    if (ranks == static_cast<double>(topology_.ranks())) break;
-    evaluation_batch_ = std::max<std::int64_t>(1, evaluation_batch_ / 2);
-  }
-  return evaluation_batch_;
+  std::vector<std::int64_t> mine{test_executor_->largest_fitting(wanted)};
+  std::vector<std::int64_t> of_every_rank(static_cast<std::size_t>(topology_.ranks()));
+  communicator_.all_gather(view_of(std::span(mine)), view_of(std::span(of_every_rank)), *stream_);
+  const std::int64_t least = *std::min_element(of_every_rank.begin(), of_every_rank.end());
+  return evaluation_batch_ = std::max<std::int64_t>(1, least);  // not even one: its compilation says so
 }
 
 Evaluation Session::evaluate() {
