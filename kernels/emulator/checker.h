@@ -122,7 +122,8 @@ class Checker final : public Observer {
   [[nodiscard]] bool comes_after(Turn other) const;
   void check_turn(Region& region, std::size_t word, bool writes);
   void check_turns(const std::byte* data, std::size_t bytes, bool writes);
-  void report_turn(const Region& region, std::size_t word, Turn other, bool other_writes, bool writes) const;
+  [[noreturn]] void report_turn(const Region& region, std::size_t word, Turn other, bool other_writes,
+                                bool writes) const;
   void check_word(Region& region, std::size_t word, std::uint8_t mask, bool writes, bool is_atomic);
   [[noreturn]] void report_race(const Region& region, std::size_t word, const Access& other,
                                 bool other_writes, bool writes) const;

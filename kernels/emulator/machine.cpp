@@ -18,6 +18,7 @@ namespace {
 
 constexpr unsigned kIdleRounds = 2000;  // of nothing but polling: a deadlock
 constexpr std::align_val_t kSharedAlignment{16};
+
 /// Unwinds the fibers that an error left suspended.
 struct Cancelled {};
 
